@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import type { Settings } from './shared/settings.ts';
+
+export const MODULES = ['user', 'catalog', 'inventory', 'order', 'payment', 'coupon'] as const;
+export type ModuleName = (typeof MODULES)[number];
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
+const postgresUrl = z.string().regex(/^postgres(ql)?:\/\/.+/, 'must look like postgres://user:password@host:5432/database');
+const timeZone = z.string().refine((zone) => isTimeZone(zone), 'must be an IANA time zone like Asia/Seoul');
+
+/** Every variable that Kerf reads. Nothing is required: with none of them the embedded Postgres is used. */
+export const Environment = z.object({
+  NODE_ENV: z.enum(['development', 'production', 'test']).default('development').meta({ description: 'production turns the sandbox payments off and asks for KERF_SECRET' }),
+  PORT: port.optional().meta({ description: 'port of the public API; default 3000, or the next free one' }),
+  HOST: z.string().min(1).default('0.0.0.0').meta({ description: 'address the public API listens on' }),
+  KERF_INTERNAL_PORT: port.optional().meta({ description: 'port for metrics, on 127.0.0.1 unless KERF_INTERNAL_HOST says otherwise; default 3001, or the next free one' }),
+  KERF_INTERNAL_HOST: z.string().min(1).default('127.0.0.1').meta({ description: 'address the internal port listens on' }),
+  KERF_PUBLIC_URL: z.url().optional().meta({ description: 'address under which clients reach the API; default http://localhost:<port>' }),
+  DATABASE_URL: postgresUrl.optional().meta({ description: 'administrator connection to a Postgres 15 or newer; default: the embedded one' }),
+  ...Object.fromEntries(
+    MODULES.map((name) => [
+      `${name.toUpperCase()}_DATABASE_URL`,
+      postgresUrl.optional().meta({ description: `the same for the database of ${name} alone` }),
+    ]),
+  ),
+  KERF_DATA_DIR: z.string().min(1).optional().meta({ description: 'where the embedded Postgres, the secret and development mail are kept' }),
+  KERF_SECRET: z.string().min(32, 'must have at least 32 characters').optional().meta({ description: 'root of all derived keys; default: generated once into the data directory' }),
+  KERF_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(10).meta({ description: 'most database connections per module' }),
+  KERF_SEED: flag.default(true).meta({ description: 'fill an empty shop with the demo goods' }),
+  KERF_SANDBOX_PAYMENTS: flag.optional().meta({ description: 'offer the sandbox payment provider; default: not in production' }),
+  KERF_PAYMENT_WINDOW_MINUTES: z.coerce.number().int().min(1).max(1_440).default(30).meta({ description: 'how long an order waits for its payment' }),
+  KERF_TIME_ZONE: timeZone.default('Asia/Seoul').meta({ description: "zone of the shop's dates" }),
+  KERF_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('warn').meta({ description: 'what the log shows' }),
+  KERF_SMTP_URL: z.string().regex(/^smtps?:\/\/.+/, 'must look like smtp://user:password@host:587').optional().meta({ description: 'mail server; default: mails are written to files in the data directory' }),
+  KERF_MAIL_FROM: z.string().min(3).default('Kerf <shop@localhost>').meta({ description: 'sender of mails' }),
+  KERF_TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0).meta({ description: 'how many reverse proxies in front are to be believed about the client address' }),
+  KERF_RATE_LIMIT: z.coerce.number().int().min(0).default(600).meta({ description: 'requests a minute per client; 0 switches the limits off' }),
+});
+
+export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMail'> {
+  production: boolean;
+  port: number | undefined;
+  host: string;
+  internalPort: number | undefined;
+  internalHost: string;
+  publicUrl: string | undefined;
+  databaseUrl: string | undefined;
+  moduleDatabaseUrls: Partial<Record<string, string>>;
+  dataDir: string | undefined;
+  secret: string | undefined;
+  poolSize: number;
+  seed: boolean;
+  logLevel: string;
+  smtpUrl: string | undefined;
+  mailFrom: string;
+  trustProxy: number;
+  rateLimit: number;
+}
+
+/** Thrown for a bad variable; its message is the sentence to show. */
+export class ConfigError extends Error {}
+
+/** Reads the environment; a bad variable is one sentence that names it and does not repeat a secret. */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const present = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const result = Environment.safeParse(present);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    throw new ConfigError(`${String(issue?.path[0])} ${sentence(issue?.message ?? 'is not usable')}.`);
+  }
+  const env = result.data as z.output<typeof Environment> & Record<string, unknown>;
+  const production = env.NODE_ENV === 'production';
+  if (production && !env.KERF_SECRET) {
+    throw new ConfigError('KERF_SECRET must be set in production, to at least 32 random characters.');
+  }
+  return {
+    production,
+    port: env.PORT,
+    host: env.HOST,
+    internalPort: env.KERF_INTERNAL_PORT,
+    internalHost: env.KERF_INTERNAL_HOST,
+    publicUrl: env.KERF_PUBLIC_URL?.replace(/\/+$/, ''),
+    databaseUrl: env.DATABASE_URL,
+    moduleDatabaseUrls: moduleUrls(env),
+    dataDir: env.KERF_DATA_DIR,
+    secret: env.KERF_SECRET,
+    poolSize: env.KERF_POOL_SIZE,
+    seed: env.KERF_SEED,
+    sandboxPayments: env.KERF_SANDBOX_PAYMENTS ?? !production,
+    paymentWindowMinutes: env.KERF_PAYMENT_WINDOW_MINUTES,
+    timeZone: env.KERF_TIME_ZONE,
+    logLevel: env.KERF_LOG_LEVEL,
+    smtpUrl: env.KERF_SMTP_URL,
+    mailFrom: env.KERF_MAIL_FROM,
+    trustProxy: env.KERF_TRUST_PROXY,
+    rateLimit: env.KERF_RATE_LIMIT,
+  };
+}
+
+function moduleUrls(env: Record<string, unknown>): Partial<Record<string, string>> {
+  return Object.fromEntries(
+    MODULES.flatMap((name) => {
+      const url = env[`${name.toUpperCase()}_DATABASE_URL`];
+      return typeof url === 'string' ? [[name, url]] : [];
+    }),
+  );
+}
+
+const sentence = (message: string) => (message.startsWith('must') ? message : `is not usable: ${message}`).replace(/\.$/, '');
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { defineContract, event, read, type Service, write } from '../../shared/contract.ts';
+import { page } from '../../shared/http.ts';
+import { Id } from '../../shared/ids.ts';
+
+/** Pieces of one variant. */
+const Quantity = z.int().min(1).max(999_999);
+
+/** available = on hand − reserved; with `backorder` more than that may be sold. */
+export const StockLevel = z
+  .object({
+    variantId: Id,
+    onHand: z.int(),
+    /** held by live checkouts and pending orders */
+    reserved: z.int(),
+    available: z.int(),
+    backorder: z.boolean(),
+    version: z.int(),
+  })
+  .meta({ id: 'StockLevel' });
+export type StockLevel = z.infer<typeof StockLevel>;
+
+export const MovementKind = z
+  .enum(['received', 'correction', 'damaged', 'returned', 'sold', 'cancelled'])
+  .meta({ id: 'MovementKind', description: '`sold` and `cancelled` come from orders; staff write the others' });
+export type MovementKind = z.infer<typeof MovementKind>;
+
+/** One line of the append-only ledger: on hand is the sum of all deltas. */
+export const Movement = z
+  .object({
+    id: Id,
+    variantId: Id,
+    kind: MovementKind,
+    /** pieces added to on hand; negative takes away */
+    delta: z.int(),
+    /** the order or adjustment that caused it; unique per variant and kind */
+    causeId: z.string(),
+    note: z.string(),
+    at: z.iso.datetime(),
+  })
+  .meta({ id: 'StockMovement' });
+export type Movement = z.infer<typeof Movement>;
+
+/** What staff record: `delta` is never 0. */
+export const Adjustment = z.strictObject({
+  variantId: Id,
+  kind: z.enum(['received', 'correction', 'damaged', 'returned']),
+  delta: z.int().min(-999_999).max(999_999).refine((delta) => delta !== 0, 'must not be 0'),
+  note: z.string().trim().max(500).default(''),
+});
+export type Adjustment = z.infer<typeof Adjustment>;
+
+/**
+ * Stock: what is on hand, what is held, what can be sold.
+ *
+ * A reservation goes `held → committed | released`, and out of time by itself (decided by time in the query; a sweeper
+ * tidies up). Listens to `order.placed` (commit: the pieces leave), `order.cancelled` (they come back) and
+ * `order.expired` (release). Calls nobody.
+ */
+export const inventoryContract = defineContract({
+  module: 'inventory',
+  methods: {
+    /** Levels of these variants, in the order asked for; an unknown variant has nothing on hand. */
+    getLevels: read({ input: z.object({ variantIds: z.array(Id).max(500) }), output: z.object({ levels: z.array(StockLevel) }) }),
+
+    /**
+     * Holds the lines for the order until `expiresAt`, all or nothing. Rows are locked in order of variant id. A repeat
+     * for the same order answers the same and extends the time; after it ran out or was released it is taken anew.
+     *
+     * - `out_of_stock`: details `{ lines: [{ variantId, requested, available }] }` name what is short
+     */
+    reserve: write({
+      input: z.object({
+        orderId: Id,
+        lines: z.array(z.object({ variantId: Id, quantity: Quantity })).min(1).max(100),
+        expiresAt: z.iso.datetime(),
+      }),
+      output: z.object({}),
+      reasons: ['out_of_stock'],
+      idempotentBy: 'orderId',
+    }),
+
+    /** Gives the order's held pieces back. Nothing held, or given back before: nothing happens. */
+    release: write({ input: z.object({ orderId: Id }), output: z.object({}), idempotentBy: 'orderId' }),
+
+    /**
+     * Staff and import: adds a movement per entry, all or none. `adjustmentId` makes a repeat harmless; the same id
+     * with other entries is `adjustment_conflict`. `below_reserved`: on hand would fall below what is held.
+     */
+    adjust: write({
+      input: z.object({ adjustmentId: z.string().min(1).max(100), adjustments: z.array(Adjustment).min(1).max(2_000) }),
+      output: z.object({ levels: z.array(StockLevel) }),
+      reasons: ['below_reserved', 'adjustment_conflict'],
+      idempotentBy: 'adjustmentId',
+    }),
+
+    /** Staff: whether a variant may be sold beyond what is there. `below_reserved`: more is held than is on hand. */
+    setBackorder: write({
+      input: z.object({ variantId: Id, backorder: z.boolean() }),
+      output: StockLevel,
+      reasons: ['below_reserved'],
+      idempotentBy: 'variantId',
+    }),
+
+    /** Staff: all levels, by variant id; `below` keeps those with fewer than that many available. */
+    listLevels: read({
+      input: z.object({ below: z.int().optional(), cursor: z.string().optional(), limit: z.int().min(1).max(100) }),
+      output: page(StockLevel),
+      reasons: ['invalid_cursor'],
+    }),
+
+    /** Staff: the ledger of one variant, newest first. */
+    listMovements: read({
+      input: z.object({ variantId: Id, cursor: z.string().optional(), limit: z.int().min(1).max(100) }),
+      output: page(Movement),
+      reasons: ['invalid_cursor'],
+    }),
+  },
+  events: {
+    /** The number that can be sold changed. `version` grows with each change of the variant: keep the highest. */
+    availabilityChanged: event(
+      'inventory.availability_changed',
+      'variantId',
+      z.object({ variantId: Id, available: z.int(), backorder: z.boolean(), version: z.int() }),
+    ),
+  },
+});
+export type Inventory = Service<typeof inventoryContract>;

@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Knex } from 'knex';
+import pg from 'pg';
+import { getConstructionPlans, getMigrationPlans } from 'pg-boss';
+import { connect, type Database } from '../shared/database.ts';
+import { deriveKey } from '../shared/ids.ts';
+
+/**
+ * Makes a database ready for modules: for each its schemas (`coupon`, `coupon_jobs`), an owner without login that only
+ * migrations act as (`kerf_coupon_owner`), and the login role it runs under (`kerf_coupon`), which may read and write
+ * rows there and nothing else anywhere.
+ */
+export interface Provisioning {
+  /** administrator connection: may create roles and schemas */
+  adminUrl: string;
+  /** names of modules (and `edge`) that live in this database */
+  schemas: readonly string[];
+  /** root of the roles' passwords */
+  secret: string;
+  /** look at everything even when nothing seems to have changed */
+  force?: boolean;
+  onProgress?: (sentence: string) => void;
+}
+
+const MIGRATIONS = join(import.meta.dirname, '../../migrations');
+/** QUALITY.md, timeouts: set per role, so that they hold whatever the client does. */
+const ROLE_SETTINGS = {
+  statement_timeout: '5s',
+  lock_timeout: '2s',
+  idle_in_transaction_session_timeout: '10s',
+};
+
+/** The address a module connects to at run time: the administrator's, with the module's own role and password. */
+export function moduleUrl(adminUrl: string, schema: string, secret: string): string {
+  const url = new URL(adminUrl);
+  url.username = loginRole(schema);
+  url.password = rolePassword(schema, secret);
+  return url.toString();
+}
+
+/** The edge keeps rows of its own but queues nothing. */
+const hasJobs = (schema: string) => schema !== 'edge';
+const loginRole = (schema: string) => `kerf_${schema}`;
+const ownerRole = (schema: string) => `kerf_${schema}_owner`;
+const rolePassword = (schema: string, secret: string) => deriveKey(secret, `database role ${schema}`);
+
+/** Idempotent, and safe when several processes start at once. Answers whether there was anything to do. */
+export async function provision({ adminUrl, schemas, secret, force = false, onProgress }: Provisioning): Promise<boolean> {
+  const admin = new pg.Client({ connectionString: adminUrl, application_name: 'kerf setup' });
+  await admin.connect();
+  try {
+    const fingerprint = await fingerprintOf(schemas, secret);
+    if (!force && (await recordedFingerprint(admin, schemas)) === fingerprint) return false;
+    await admin.query(`select pg_advisory_lock(hashtext('kerf setup'))`);
+    onProgress?.('Creating roles and schemas.');
+    await admin.query(await rolesAndSchemas(admin, schemas, secret));
+    onProgress?.('Running migrations.');
+    await Promise.all(schemas.map((schema) => migrate(adminUrl, schema)));
+    await Promise.all(schemas.filter(hasJobs).map((schema) => setUpJobs(adminUrl, schema)));
+    await admin.query(schemas.map((schema) => `comment on schema "${schema}" is 'kerf ${fingerprint}';`).join('\n'));
+    return true;
+  } finally {
+    await admin.end();
+  }
+}
+
+async function rolesAndSchemas(admin: pg.Client, schemas: readonly string[], secret: string): Promise<string> {
+  const { rows } = await admin.query<{ database: string; superuser: boolean }>(
+    'select current_database() as database, rolsuper as superuser from pg_roles where rolname = current_user',
+  );
+  const { database, superuser } = rows[0]!;
+  const shared = [
+    `revoke all on schema public from public;`,
+    `revoke connect, temporary on database ${pg.escapeIdentifier(database)} from public;`,
+  ];
+  return [...shared, ...schemas.map((schema) => schemaScript(schema, { database, superuser, secret }))].join('\n');
+}
+
+function schemaScript(schema: string, { database, superuser, secret }: { database: string; superuser: boolean; secret: string }): string {
+  const [login, owner] = [loginRole(schema), ownerRole(schema)];
+  const password = pg.escapeLiteral(rolePassword(schema, secret));
+  const settings = Object.entries(ROLE_SETTINGS).map(([name, value]) => `alter role ${login} set ${name} = '${value}';`);
+  const spaces = [schema, ...(hasJobs(schema) ? [`${schema}_jobs`] : [])].map((space) => `
+    create schema if not exists "${space}" authorization ${owner};
+    grant usage on schema "${space}" to ${login};
+    alter default privileges for role ${owner} in schema "${space}" grant select, insert, update, delete on tables to ${login};
+    alter default privileges for role ${owner} in schema "${space}" grant usage, select on sequences to ${login};
+    alter default privileges for role ${owner} revoke execute on functions from public;
+    alter default privileges for role ${owner} in schema "${space}" grant execute on functions to ${login};`);
+  return `
+    do $$ begin create role ${owner} nologin; exception when duplicate_object or unique_violation then null; end $$;
+    do $$ begin create role ${login} login; exception when duplicate_object or unique_violation then null; end $$;
+    alter role ${login} password ${password};
+    alter role ${login} set search_path = "${schema}";
+    ${settings.join('\n')}
+    ${superuser ? '' : `grant ${owner} to current_user;`}
+    grant connect on database ${pg.escapeIdentifier(database)} to ${login};
+    ${spaces.join('\n')}`;
+}
+
+async function asOwner<T>(adminUrl: string, schema: string, space: string, work: (db: Database) => Promise<T>): Promise<T> {
+  const db = connect({ url: adminUrl, applicationName: 'kerf setup', poolSize: 1, searchPath: space, actAs: ownerRole(schema) });
+  try {
+    return await work(db);
+  } finally {
+    await db.destroy();
+  }
+}
+
+const migrate = (adminUrl: string, schema: string) =>
+  asOwner(adminUrl, schema, schema, (db) =>
+    db.migrate.latest({ migrationSource: sqlFiles(schema), schemaName: schema, tableName: 'migrations' }),
+  );
+
+/** Plain SQL files, run in order of their names, each in one transaction. */
+function sqlFiles(schema: string): Knex.MigrationSource<string> {
+  const folder = join(MIGRATIONS, schema);
+  return {
+    getMigrations: () => migrationFiles(schema),
+    getMigrationName: (file) => file,
+    getMigration: async (file) => {
+      const sql = await readFile(join(folder, file), 'utf8');
+      return { up: (db) => db.raw(script(sql)), down: () => Promise.reject(new Error('Migrations only go forward.')) };
+    },
+  };
+}
+
+/** Statements as they are: knex would take each ? for a binding. */
+const script = (sql: string) => sql.replaceAll('?', '\\?');
+
+const migrationFiles = async (schema: string) =>
+  (await readdir(join(MIGRATIONS, schema)).catch(() => [])).filter((file) => file.endsWith('.sql')).toSorted();
+
+/** The module's job queue: pg-boss's own construction, or its migrations, run as the owner. */
+const setUpJobs = (adminUrl: string, schema: string) =>
+  asOwner(adminUrl, schema, `${schema}_jobs`, async (db) => {
+    const space = `${schema}_jobs`;
+    const found = await db.raw<{ rows: { present: boolean }[] }>(`select to_regclass('${space}.version') is not null as present`);
+    if (!found.rows[0]?.present) {
+      await db.raw(script(getConstructionPlans(space, { createSchema: false })));
+      return;
+    }
+    const current = await db.raw<{ rows: { version: number }[] }>(`select version from "${space}".version`);
+    const plan = pendingJobMigration(space, current.rows[0]!.version);
+    if (plan) await db.raw(script(plan));
+  });
+
+function pendingJobMigration(space: string, version: number): string | undefined {
+  try {
+    return getMigrationPlans(space, version);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Everything the outcome of provisioning depends on, as a digest kept in the comment of each schema. */
+async function fingerprintOf(schemas: readonly string[], secret: string): Promise<string> {
+  const hash = createHash('sha256').update(deriveKey(secret, 'provisioning')).update(getConstructionPlans('x'));
+  hash.update(await readFile(import.meta.filename));
+  for (const schema of schemas) {
+    for (const file of await migrationFiles(schema)) {
+      hash.update(`${schema}/${file}`).update(await readFile(join(MIGRATIONS, schema, file)));
+    }
+  }
+  return hash.digest('hex').slice(0, 32);
+}
+
+async function recordedFingerprint(admin: pg.Client, schemas: readonly string[]): Promise<string | undefined> {
+  const { rows } = await admin.query<{ comment: string | null }>(
+    `select obj_description(oid, 'pg_namespace') as comment from pg_namespace where nspname = any($1)`,
+    [schemas],
+  );
+  const comments = new Set(rows.map((row) => row.comment));
+  if (rows.length !== schemas.length || comments.size !== 1) return undefined;
+  return rows[0]!.comment?.replace('kerf ', '');
+}

@@ -1,0 +1,95 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import knex, { type Knex } from 'knex';
+import { unavailable } from './errors.ts';
+
+/** A module's own pool. Repositories take this or a transaction as their first argument. */
+export type Database = Knex;
+export type Transaction = Knex.Transaction;
+
+export interface DatabaseOptions {
+  /** postgres:// address with the login role of the module */
+  url: string;
+  /** shown in pg_stat_activity */
+  applicationName: string;
+  /** most connections at once; the pool is the module's bulkhead */
+  poolSize: number;
+  /** schema for unqualified names, when the role's own search path is not the wanted one (migrations) */
+  searchPath?: string;
+  /** role to act as from the first statement on (migrations run as the schema's owner) */
+  actAs?: string;
+}
+
+/** Connects lazily: an unreachable server shows at the first statement, as `unavailable` within two seconds. */
+export function connect(options: DatabaseOptions): Database {
+  const settings = [
+    options.searchPath && `-c search_path="${options.searchPath}"`,
+    options.actAs && `-c role=${options.actAs}`,
+  ].filter(Boolean);
+  return knex({
+    client: 'pg',
+    connection: {
+      connectionString: options.url,
+      application_name: options.applicationName,
+      connectionTimeoutMillis: 3_000,
+      keepAlive: true,
+      ...(settings.length > 0 && { options: settings.join(' ') }),
+    },
+    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000 },
+    acquireConnectionTimeout: 2_000,
+  });
+}
+
+const openTransaction = new AsyncLocalStorage<true>();
+const ATTEMPTS = 4;
+
+/**
+ * Runs `work` in one local transaction and answers what it answers; rolls back when it throws.
+ *
+ * - Deadlocks and serialization failures (40P01, 40001) are run again from the start, at most three times: keep effects
+ *   outside the database out of `work`.
+ * - Refuses to run inside another transaction: that waits on its own pool, or would span two modules.
+ * - A commit that Postgres turned into a rollback (a swallowed SQL error) is an error here, not a success.
+ */
+export async function transaction<T>(db: Database, work: (trx: Transaction) => Promise<T>): Promise<T> {
+  if (openTransaction.getStore()) {
+    throw new Error('A transaction was started inside another one: pass the transaction on, or call after it.');
+  }
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await openTransaction.run(true, () => db.transaction((trx) => workUnspoiled(trx, work)));
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isContention(error)) throw error;
+    }
+  }
+}
+
+/** True while the current flow is inside `transaction`: what must not be done there can check it. */
+export const insideTransaction = (): boolean => openTransaction.getStore() === true;
+
+/** Runs `flow` as if no transaction were open; for work that starts now and ends after it, like waking a worker. */
+export const outsideTransaction = <T>(flow: () => T): T => openTransaction.exit(flow);
+
+async function workUnspoiled<T>(trx: Transaction, work: (trx: Transaction) => Promise<T>): Promise<T> {
+  let failed: unknown;
+  trx.on('query-error', (error: unknown) => {
+    failed = error;
+  });
+  const result = await work(trx);
+  if (failed) throw failed;
+  return result;
+}
+
+const isContention = (error: unknown) => ['40001', '40P01'].includes((error as { code?: string })?.code ?? '');
+
+/** Answers when the database does, within the pool's limits; throws `unavailable` otherwise. For readiness. */
+export async function ping(db: Database): Promise<void> {
+  await db.raw('select 1').catch(() => {
+    throw unavailable('The database does not answer.');
+  });
+}
+
+/** Rows of a raw statement. Bindings are `?`, or `:name` with an object. */
+export async function rows<Row>(db: Database | Transaction, sql: string, bindings: Knex.RawBinding[] | Knex.ValueDict = []): Promise<Row[]> {
+  const result = await db.raw<{ rows: Row[] }>(sql, bindings as Knex.ValueDict);
+  return result.rows;
+}

@@ -1,0 +1,88 @@
+import type { z } from 'zod';
+import type { EventData, EventType } from './contract.ts';
+import { currentContext } from './context.ts';
+import { type Database, type Transaction, transaction } from './database.ts';
+import { newId } from './ids.ts';
+import type { Queue } from './queue.ts';
+
+/** An event on its way: CloudEvents 1.0, JSON format, with the distributed tracing extension. */
+export interface Event<Data = unknown> {
+  specversion: '1.0';
+  /** UUIDv7, the same in every delivery */
+  id: string;
+  /** `kerf/<module>` */
+  source: string;
+  type: string;
+  /** the aggregate's id: events of one subject are delivered in the order they were published */
+  subject: string;
+  /** ISO instant of publication */
+  time: string;
+  datacontenttype: 'application/json';
+  traceparent?: string;
+  data: Data;
+}
+
+/**
+ * Publishes inside the business transaction: subscribers get the event if, and only if, the transaction commits.
+ * One queue entry per subscriber, at the publisher; a type nobody listens to costs nothing.
+ */
+export type Publish = <T extends EventType>(trx: Transaction, type: T, data: z.input<T['data']>) => Promise<void>;
+
+export function createPublish(module: string, queue: Queue, listeners: (type: string) => readonly string[], now: () => Date): Publish {
+  return async (trx, { type, orderedBy, data: schema }, data) => {
+    const subscribers = listeners(type);
+    if (subscribers.length === 0) return;
+    const checked = schema.parse(data) as Record<string, unknown>;
+    const traceparent = currentContext()?.traceparent;
+    const event: Event = {
+      specversion: '1.0',
+      id: newId(),
+      source: `kerf/${module}`,
+      type,
+      subject: String(checked[orderedBy]),
+      time: now().toISOString(),
+      datacontenttype: 'application/json',
+      ...(traceparent && { traceparent }),
+      data: checked,
+    };
+    await queue.addEvents(
+      trx,
+      subscribers.map((to) => ({ key: `${to}/${event.subject}`, data: { to, event, traceparent } })),
+    );
+  };
+}
+
+/** A handler of one event type. It runs in the same transaction as the row that makes a second delivery a no-op. */
+export interface Subscription {
+  type: string;
+  handle(trx: Transaction, event: Event): Promise<void>;
+}
+
+/** Subscribes to an event of another module's contract: `on(orderContract.events.placed, async (trx, event) => …)`. */
+export const on = <T extends EventType>(
+  type: T,
+  handle: (trx: Transaction, event: Event<EventData<T>>) => Promise<void>,
+): Subscription => ({
+  type: type.type,
+  handle: (trx, event) => handle(trx, { ...event, data: type.data.parse(event.data) as EventData<T> }),
+});
+
+/** Takes in one event for a module; a repeat of the same event changes nothing. */
+export type Deliver = (event: Event) => Promise<void>;
+
+/** The module's inbox: table `inbox (event_id, handler, received_at)` in its schema. */
+export function createInbox(db: Database, subscriptions: readonly Subscription[]): Deliver {
+  const byType = Map.groupBy(subscriptions, (subscription) => subscription.type);
+  return async (event) => {
+    for (const [index, { handle }] of (byType.get(event.type) ?? []).entries()) {
+      await transaction(db, async (trx) => {
+        const inserted = await trx('inbox')
+          .insert({ event_id: event.id, handler: `${event.type}#${index}` })
+          .onConflict()
+          .ignore()
+          .returning('event_id');
+        if (inserted.length > 0) await handle(trx, event);
+      });
+    }
+  };
+}

@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+import { moduleUrl } from '../../src/setup/provision.ts';
+import { TEMPLATE, TEST_SECRET } from './constants.ts';
+
+export interface TestDatabase {
+  adminUrl: string;
+  /** address with the role of one module */
+  url(module: string): string;
+  drop(): Promise<void>;
+}
+
+/** A migrated, empty database of its own, copied from the template. Call `drop` when its file is done. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const server = inject('adminUrl');
+  await administer(server, `create database ${name} template ${TEMPLATE}`);
+  const own = new URL(server);
+  own.pathname = `/${name}`;
+  const adminUrl = own.toString();
+  return {
+    adminUrl,
+    url: (module) => moduleUrl(adminUrl, module, TEST_SECRET),
+    drop: () => administer(server, `drop database ${name} with (force)`),
+  };
+}
+
+async function administer(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(sql).finally(() => client.end());
+}

@@ -1,0 +1,63 @@
+import { createLogger } from '../../src/shared/telemetry.ts';
+import { connect } from '../../src/shared/database.ts';
+import type { ModuleContext } from '../../src/shared/module.ts';
+import { TEST_SECRET } from './constants.ts';
+import { createTestDatabase } from './database.ts';
+
+export interface TestContext extends ModuleContext {
+  /** events whose transaction has committed, oldest first */
+  published: { type: string; data: Record<string, unknown> }[];
+  /** jobs whose transaction has committed, oldest first */
+  enqueued: { name: string; data: object }[];
+  /** mails handed over, oldest first */
+  mails: { to: string; subject: string; text: string }[];
+  /** what `now()` answers; move it to make time pass */
+  clock: { now: Date };
+  /** the administrator's address of this database */
+  adminUrl: string;
+  close(): Promise<void>;
+}
+
+/** What a module's own tests give to it: a real database of its own, and recorders for what it sends out. */
+export async function createTestContext(module: string): Promise<TestContext> {
+  const database = await createTestDatabase();
+  const db = connect({ url: database.url(module), applicationName: `test ${module}`, poolSize: 10 });
+  const published: TestContext['published'] = [];
+  const enqueued: TestContext['enqueued'] = [];
+  const mails: TestContext['mails'] = [];
+  const clock = { now: new Date('2026-03-02T03:00:00.000Z') };
+  const afterCommit = (trx: { executionPromise: Promise<unknown> }, record: () => void) =>
+    void trx.executionPromise.then(record, () => undefined);
+  return {
+    db,
+    log: createLogger('silent'),
+    now: () => clock.now,
+    publish: async (trx, { type, data: schema }, data) => {
+      const checked = schema.parse(data) as Record<string, unknown>;
+      afterCommit(trx, () => published.push({ type, data: checked }));
+    },
+    queue: {
+      addEvents: async () => undefined,
+      enqueue: async (trx, name, data) => afterCommit(trx, () => enqueued.push({ name, data })),
+      start: async () => undefined,
+      stop: async () => undefined,
+    },
+    settings: {
+      publicUrl: 'http://shop.test',
+      secret: TEST_SECRET,
+      timeZone: 'Asia/Seoul',
+      paymentWindowMinutes: 30,
+      sandboxPayments: true,
+      sendMail: async (mail) => void mails.push(mail),
+    },
+    published,
+    enqueued,
+    mails,
+    clock,
+    adminUrl: database.adminUrl,
+    async close() {
+      await db.destroy();
+      await database.drop();
+    },
+  };
+}
