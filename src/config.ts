@@ -27,7 +27,7 @@ export const Environment = z.object({
   KERF_DATA_DIR: z.string().min(1).optional().meta({ description: 'where the embedded Postgres, the secret and development mail are kept' }),
   KERF_SECRET: z.string().min(32, 'must have at least 32 characters').optional().meta({ description: 'root of all derived keys; default: generated once into the data directory' }),
   KERF_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(10).meta({ description: 'most database connections per module' }),
-  KERF_SEED: flag.default(true).meta({ description: 'fill an empty shop with the demo goods' }),
+  KERF_SEED: flag.optional().meta({ description: 'fill an empty shop with the demo goods and accounts; default: not in production' }),
   KERF_SANDBOX_PAYMENTS: flag.optional().meta({ description: 'offer the sandbox payment provider; default: not in production' }),
   KERF_PAYMENT_WINDOW_MINUTES: z.coerce.number().int().min(1).max(1_440).default(30).meta({ description: 'how long an order waits for its payment' }),
   KERF_TIME_ZONE: timeZone.default('Asia/Seoul').meta({ description: "zone of the shop's dates" }),
@@ -62,7 +62,7 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMai
 export class ConfigError extends Error {}
 
 /** Reads the environment; a bad variable is one sentence that names it and does not repeat a secret. */
-export function readConfig(environment: NodeJS.ProcessEnv): Config {
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const present = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const result = Environment.safeParse(present);
   if (!result.success) {
@@ -86,7 +86,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     dataDir: env.KERF_DATA_DIR,
     secret: env.KERF_SECRET,
     poolSize: env.KERF_POOL_SIZE,
-    seed: env.KERF_SEED,
+    seed: env.KERF_SEED ?? !production,
     sandboxPayments: env.KERF_SANDBOX_PAYMENTS ?? !production,
     paymentWindowMinutes: env.KERF_PAYMENT_WINDOW_MINUTES,
     timeZone: env.KERF_TIME_ZONE,
@@ -111,8 +111,7 @@ const sentence = (message: string) => (message.startsWith('must') ? message : `i
 
 function isTimeZone(zone: string): boolean {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return true;
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: zone }));
   } catch {
     return false;
   }

@@ -82,8 +82,7 @@ const pidFile = (site: Site) => join(site.dataDir, 'postmaster.pid');
 
 /** By its command line: after a crash of the machine the pid may be anybody's. */
 function serves(site: Site, pid: number): boolean {
-  const command = processCommand(pid);
-  return command.startsWith('/') && /\/postgres /.test(command) && command.includes(` -D ${site.dataDir} `);
+  return processCommand(pid).includes(`/postgres -D ${site.dataDir} `);
 }
 
 async function settledServer(site: Site): Promise<RunningServer | undefined> {
@@ -111,17 +110,21 @@ async function launch(site: Site, port: number, settings: Record<string, string>
   });
   closeSync(log);
   server.unref();
-  let ended: string | undefined;
-  server.once('error', (error) => (ended = error.message));
-  server.once('exit', () => (ended = readFileSync(site.logFile).subarray(before).toString()));
+  let ended = false;
+  server.once('exit', () => (ended = true));
+  let notRun: string | undefined;
+  server.once('error', (error) => {
+    notRun = error.message;
+    ended = true;
+  });
   const deadline = Date.now() + readyWithinMs;
-  while (ended === undefined) {
+  while (!ended) {
     const found = findServer(site);
     if (found?.ready) return found;
     if (Date.now() > deadline) server.kill('SIGQUIT');
     await delay(pollMs);
   }
-  return ended;
+  return notRun ?? readFileSync(site.logFile).subarray(before).toString();
 }
 
 function serverArguments(site: Site, port: number, settings: Record<string, string>): string[] {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Knex } from 'knex';
-import pg from 'pg';
+import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 import { getConstructionPlans, getMigrationPlans } from 'pg-boss';
 import { connect, type Database } from '../shared/database.ts';
 import { deriveKey } from '../shared/ids.ts';
@@ -48,7 +48,7 @@ const rolePassword = (schema: string, secret: string) => deriveKey(secret, `data
 
 /** Idempotent, and safe when several processes start at once. Answers whether there was anything to do. */
 export async function provision({ adminUrl, schemas, secret, force = false, onProgress }: Provisioning): Promise<boolean> {
-  const admin = new pg.Client({ connectionString: adminUrl, application_name: 'kerf setup' });
+  const admin = new Client({ connectionString: adminUrl, application_name: 'kerf setup' });
   await admin.connect();
   try {
     const fingerprint = await fingerprintOf(schemas, secret);
@@ -66,21 +66,21 @@ export async function provision({ adminUrl, schemas, secret, force = false, onPr
   }
 }
 
-async function rolesAndSchemas(admin: pg.Client, schemas: readonly string[], secret: string): Promise<string> {
+async function rolesAndSchemas(admin: Client, schemas: readonly string[], secret: string): Promise<string> {
   const { rows } = await admin.query<{ database: string; superuser: boolean }>(
     'select current_database() as database, rolsuper as superuser from pg_roles where rolname = current_user',
   );
   const { database, superuser } = rows[0]!;
   const shared = [
     `revoke all on schema public from public;`,
-    `revoke connect, temporary on database ${pg.escapeIdentifier(database)} from public;`,
+    `revoke connect, temporary on database ${escapeIdentifier(database)} from public;`,
   ];
   return [...shared, ...schemas.map((schema) => schemaScript(schema, { database, superuser, secret }))].join('\n');
 }
 
 function schemaScript(schema: string, { database, superuser, secret }: { database: string; superuser: boolean; secret: string }): string {
   const [login, owner] = [loginRole(schema), ownerRole(schema)];
-  const password = pg.escapeLiteral(rolePassword(schema, secret));
+  const password = escapeLiteral(rolePassword(schema, secret));
   const settings = Object.entries(ROLE_SETTINGS).map(([name, value]) => `alter role ${login} set ${name} = '${value}';`);
   const spaces = [schema, ...(hasJobs(schema) ? [`${schema}_jobs`] : [])].map((space) => `
     create schema if not exists "${space}" authorization ${owner};
@@ -96,7 +96,7 @@ function schemaScript(schema: string, { database, superuser, secret }: { databas
     alter role ${login} set search_path = "${schema}";
     ${settings.join('\n')}
     ${superuser ? '' : `grant ${owner} to current_user;`}
-    grant connect on database ${pg.escapeIdentifier(database)} to ${login};
+    grant connect on database ${escapeIdentifier(database)} to ${login};
     ${spaces.join('\n')}`;
 }
 
@@ -167,7 +167,7 @@ async function fingerprintOf(schemas: readonly string[], secret: string): Promis
   return hash.digest('hex').slice(0, 32);
 }
 
-async function recordedFingerprint(admin: pg.Client, schemas: readonly string[]): Promise<string | undefined> {
+async function recordedFingerprint(admin: Client, schemas: readonly string[]): Promise<string | undefined> {
   const { rows } = await admin.query<{ comment: string | null }>(
     `select obj_description(oid, 'pg_namespace') as comment from pg_namespace where nspname = any($1)`,
     [schemas],

@@ -73,7 +73,7 @@ export function allocate(total: number, weights: readonly number[]): number[] {
 const compare = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0);
 
 /** The shares of `total` for each of `quantity` equal units, by largest remainder: `perUnit(10, 3)` is [4, 3, 3]. */
-export const perUnit = (total: number, quantity: number) => allocate(total, new Array<number>(quantity).fill(1));
+export const perUnit = (total: number, quantity: number) => allocate(total, Array.from({ length: quantity }, () => 1));
 
 /** '24.90' USD → 2490. Throws a RangeError for anything that is not a plain decimal with at most the currency's places. */
 export function parseAmount(text: string, currency: Currency): number {

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
+import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/setup/embedded-postgres.ts';
 import { provision } from '../../src/setup/provision.ts';
@@ -21,7 +21,7 @@ export async function setup(project: TestProject) {
     dataDir: join(dataDir, 'postgres'),
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '400' },
   });
-  const admin = new pg.Client({ connectionString: postgres.adminUrl });
+  const admin = new Client({ connectionString: postgres.adminUrl });
   await admin.connect();
   await admin.query(`create database ${TEMPLATE}`);
   await admin.end();

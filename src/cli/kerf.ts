@@ -1,0 +1,127 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import { Environment, readConfig } from '../config.ts';
+import { fail, start } from '../main.ts';
+import { catalogContract } from '../modules/catalog/contract.ts';
+import { userContract } from '../modules/user/contract.ts';
+import { openInstallation } from '../setup/database.ts';
+import { type FileReport, importCategories, importProducts } from '../setup/import-products.ts';
+import { type OpenKerf, openKerf } from '../setup/kerf.ts';
+import { formatProductFile } from '../setup/product-file.ts';
+import { seedShop } from '../setup/seed.ts';
+import { Role } from '../shared/http.ts';
+import { newSecret } from '../shared/ids.ts';
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+const progress = (line: string) => void process.stderr.write(`${line}\n`);
+
+/** Runs `work` on this installation's shop, beside a running Kerf or without one. */
+async function withKerf(work: (opened: OpenKerf) => Promise<void>): Promise<void> {
+  const config = readConfig();
+  const opened = await openKerf(config, { attach: true, onProgress: progress, publicUrl: config.publicUrl ?? 'http://localhost:3000' });
+  await work(opened).finally(() => opened.close());
+}
+
+const program = new Command('kerf')
+  .description('A modular commerce backend: one process and one Postgres, whose modules can be cut out and folded back.')
+  .showHelpAfterError()
+  .helpCommand(false);
+
+program.command('start').description('set up what is missing and serve the shop (what `npm start` does)').action(() => start(process.env));
+
+program
+  .command('migrate')
+  .description('create roles, schemas and tables that are missing; touches no goods')
+  .action(async () => {
+    const installation = await openInstallation(readConfig(), { attach: true, onProgress: progress });
+    await installation.migrate({ force: true }).finally(() => installation.close());
+    say('The database is up to date.');
+  });
+
+program
+  .command('seed')
+  .description('fill the shop with the demo goods, promotions and accounts; what is there stays as it is')
+  .action(() =>
+    withKerf(async ({ kerf }) => {
+      const { administrator } = await seedShop(kerf, { onProgress: progress, force: true });
+      if (administrator) say(`Administrator: ${administrator.email} / ${administrator.password} (shown this once)`);
+      say('The demo shop is there.');
+    }),
+  );
+
+const importing = program.command('import').description('load a CSV file; all rows or, with any error, none');
+const file = { products: importProducts, categories: importCategories };
+for (const [what, load] of Object.entries(file)) {
+  importing
+    .command(`${what} <file>`)
+    .description(`load ${what}; the columns are those of seed/${what}.csv, and the same file again changes nothing`)
+    .option('--dry-run', 'check everything and change nothing', false)
+    .action((path: string, { dryRun }: { dryRun: boolean }) =>
+      withKerf(async ({ kerf }) => {
+        const content = await readFile(path).catch(() => program.error(`There is no readable file "${path}".`, { exitCode: 2 }));
+        report(path, await load(kerf, content, { dryRun }), dryRun);
+      }),
+    );
+}
+
+function report(path: string, { created, updated, unchanged, errors }: FileReport, dryRun: boolean): void {
+  for (const { line, reason, message } of errors) say(`${path}:${line}: ${message} (${reason})`);
+  if (errors.length > 0) {
+    say(`Nothing was changed: ${errors.length} ${errors.length === 1 ? 'row is' : 'rows are'} not usable.`);
+    process.exitCode = 1;
+    return;
+  }
+  say(`${dryRun ? 'Would be' : 'Done:'} ${created} created, ${updated} updated, ${unchanged} unchanged.`);
+}
+
+const exporting = program.command('export').description('write a CSV file');
+exporting
+  .command('products <file>')
+  .description('write all products in the form that `import products` reads')
+  .action((path: string) =>
+    withKerf(async ({ kerf }) => {
+      const catalog = kerf.service(catalogContract);
+      const products = [];
+      let cursor: string | null = null;
+      do {
+        const page: Awaited<ReturnType<typeof catalog.listProducts>> = await catalog.listProducts({
+          states: ['draft', 'published'], limit: 100, sort: 'name', ...(cursor && { cursor }),
+        });
+        products.push(...page.items);
+        cursor = page.nextCursor;
+      } while (cursor);
+      await writeFile(path, formatProductFile(products));
+      say(`${products.length} products written to ${path}.`);
+    }),
+  );
+
+const user = program.command('user').description('accounts');
+user
+  .command('create <email>')
+  .description('make a verified account and print its password once')
+  .addOption(new Option('--role <role>', 'what it may do').choices(Role.options).default('customer'))
+  .option('--name <name>', 'how it is addressed', 'Kerf')
+  .action((email: string, options: { role: Role; name: string }) =>
+    withKerf(async ({ kerf }) => {
+      const password = newSecret().slice(0, 20);
+      const { created } = await kerf.service(userContract).ensureUser({ email, password, name: options.name, role: options.role });
+      if (created) say(`${email} / ${password} (shown this once)`);
+      else program.error(`There is an account for ${email} already; it stays as it is.`, { exitCode: 1 });
+    }),
+  );
+
+program
+  .command('keys')
+  .description('the keys that sign access tokens')
+  .command('rotate')
+  .description('sign with a new key from now on; tokens signed with the old one stay good until they end')
+  .action(() => withKerf(async ({ kerf }) => say(`Signing with ${(await kerf.service(userContract).rotateSigningKeys({})).keyId}.`)));
+
+program
+  .command('config')
+  .description('list every environment variable that Kerf reads')
+  .action(() => {
+    for (const [name, schema] of Object.entries(Environment.shape)) say(`${name.padEnd(30)} ${schema.meta()?.['description'] ?? ''}`);
+  });
+
+await program.parseAsync().catch(fail);

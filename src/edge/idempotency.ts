@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { type Database, rows } from '../shared/database.ts';
+import { conflict, invalid } from '../shared/errors.ts';
+import type { IdempotencyClaim, Principal } from '../shared/http.ts';
+import { newId } from '../shared/ids.ts';
+
+export interface StoredAnswer {
+  status: number;
+  body: string;
+  headers: Record<string, string>;
+}
+
+/** Longer than any request runs: after it an unfinished one is known to be dead. */
+const LEASE_SECONDS = 60;
+const KEPT_HOURS = 24;
+
+/** The claim that a request's Idempotency-Key makes; keys belong to a principal, guests share one space. */
+export function claimOf(key: string | undefined, principal: Principal, request: { method: string; path: string; body: Buffer }): IdempotencyClaim | undefined {
+  if (key === undefined) return undefined;
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
+    throw invalid('idempotency_key_invalid', 'Idempotency-Key must be 1 to 255 visible ASCII characters.');
+  }
+  const fingerprint = createHash('sha256').update(`${request.method} ${request.path}\n`).update(request.body).digest('hex');
+  return { scope: principal.kind === 'user' ? `user:${principal.userId}` : 'guest', key, fingerprint };
+}
+
+export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
+
+/**
+ * Answers kept by the edge. A run that died is taken over, after its lease, by the next request with the key, under the
+ * same operation id: effects are idempotent by that id, so record and effect cannot part.
+ */
+export function createIdempotencyStore(db: Database, now: () => Date) {
+  return {
+    /** The operation to run, or the answer it had. Throws `idempotency_key_in_use` or `idempotency_key_reused`. */
+    async begin(claim: IdempotencyClaim): Promise<{ operationId: string } | { answer: StoredAnswer }> {
+      const at = now();
+      const [mine] = await rows<{ id: string }>(
+        db,
+        `insert into idempotency_records as r (id, scope, key, fingerprint, state, lease_until, created_at)
+         values (:id, :scope, :key, :fingerprint, 'running', :lease, :at)
+         on conflict (scope, key) do update set
+           id = case when r.created_at < :oldest then excluded.id else r.id end,
+           fingerprint = excluded.fingerprint, state = 'running', lease_until = excluded.lease_until,
+           status = null, body = null, headers = null,
+           created_at = case when r.created_at < :oldest then excluded.created_at else r.created_at end
+         where r.created_at < :oldest
+            or (r.state = 'running' and r.lease_until < :at and r.fingerprint = excluded.fingerprint)
+         returning r.id`,
+        { ...claim, id: newId(), at, lease: inSeconds(at, LEASE_SECONDS), oldest: inSeconds(at, -KEPT_HOURS * 3_600) },
+      );
+      if (mine) return { operationId: mine.id };
+      const [known] = await rows<StoredAnswer & { fingerprint: string; state: string }>(
+        db,
+        'select fingerprint, state, status, body, headers from idempotency_records where scope = :scope and key = :key',
+        { scope: claim.scope, key: claim.key },
+      );
+      if (known && known.fingerprint !== claim.fingerprint) throw keyReused();
+      if (known?.state !== 'done') throw keyInUse();
+      return { answer: { status: known.status, body: known.body, headers: known.headers } };
+    },
+
+    async finish(operationId: string, answer: StoredAnswer): Promise<void> {
+      await db('idempotency_records')
+        .where({ id: operationId })
+        .update({ state: 'done', status: answer.status, body: answer.body, headers: JSON.stringify(answer.headers) });
+    },
+
+    /** The run failed on our side: the next request with the key may take it over at once. */
+    async abandon(operationId: string): Promise<void> {
+      await db('idempotency_records').where({ id: operationId, state: 'running' }).update({ lease_until: inSeconds(now(), -1) });
+    },
+
+    /** Deletes what is older than a day. */
+    async tidy(): Promise<void> {
+      await db('idempotency_records').where('created_at', '<', inSeconds(now(), -KEPT_HOURS * 3_600)).delete();
+      await db('rate_limits').where('expire', '<', now().getTime() - 3_600_000).delete();
+    },
+  };
+}
+
+export const keyInUse = () => conflict('idempotency_key_in_use', 'The first request with this Idempotency-Key is still running.');
+export const keyReused = () => conflict('idempotency_key_reused', 'This Idempotency-Key was used for a different request.');
+
+const inSeconds = (from: Date, seconds: number) => new Date(from.getTime() + seconds * 1_000);

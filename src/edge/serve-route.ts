@@ -1,0 +1,125 @@
+import type { Request, RequestHandler, Response } from 'express';
+import express from 'express';
+import type { Logger } from 'pino';
+import type { z } from 'zod';
+import { type AppError, conflict, invalid, isAppError, toAppError } from '../shared/errors.ts';
+import type { Answer, Call, IdempotencyClaim, Principal, Route } from '../shared/http.ts';
+import { newId } from '../shared/ids.ts';
+import { authorize } from './authentication.ts';
+import { claimOf, type IdempotencyStore, type StoredAnswer } from './idempotency.ts';
+import { parseJsonBody } from './json-body.ts';
+import { invalidInput, problemOf } from './problem.ts';
+
+export interface Serving {
+  authenticate: (authorization: string | undefined) => Promise<Principal>;
+  idempotency: IdempotencyStore;
+  log: Logger;
+}
+
+const readBody = express.raw({ type: () => true, limit: '256kb' });
+const NO_BODY = Buffer.alloc(0);
+
+/** One route as Express handlers: who is it, may they, what do they want; then do it, once per Idempotency-Key. */
+export function serveRoute(route: Route, serving: Serving): RequestHandler[] {
+  const handle: RequestHandler = async (req, res) => {
+    const principal = await serving.authenticate(req.header('authorization'));
+    authorize(principal, route.access);
+    await bodyRead(req, res);
+    const call = readCall(route, req, principal);
+    const signedIn = principal.kind === 'user' || req.method !== 'GET';
+    res.setHeader('cache-control', signedIn ? 'no-store' : 'no-cache');
+    send(res, await answerOnce(route, call, serving));
+  };
+  return [handle];
+}
+
+/** Read after authentication: strangers cannot make us take in bodies for routes that are not theirs. */
+const bodyRead = (req: Request, res: Response) =>
+  new Promise<void>((resolve, reject) => {
+    readBody(req, res, (error?: unknown) => (error ? reject(error as Error) : resolve()));
+  });
+
+type AnyCall = Call<unknown, unknown, unknown> & { claim: IdempotencyClaim | undefined };
+
+function readCall(route: Route, req: Request, principal: Principal): AnyCall {
+  const rawBody = Buffer.isBuffer(req.body) ? req.body : NO_BODY;
+  const claim = route.idempotency && claimOf(req.header('idempotency-key'), principal, { method: req.method, path: req.path, body: rawBody });
+  if (!claim && (route.idempotency === 'edge-required' || route.idempotency === 'module')) {
+    throw invalid('idempotency_key_required', 'Send an Idempotency-Key header: a new random value for each new request, the same one when you repeat it.');
+  }
+  return {
+    params: parsed('path', route.params, req.params),
+    query: parsed('query', route.query, req.query),
+    body: route.body && parsed('body', route.body, parseJsonBody(rawBody, req.header('content-type'))),
+    headers: req.headers as Record<string, string | undefined>,
+    principal,
+    version: route.ifMatch ? versionOf(req.header('if-match')) : 0,
+    operationId: newId(),
+    idempotency: claim as IdempotencyClaim,
+    claim,
+    rawBody,
+    ip: req.ip ?? '',
+  };
+}
+
+function parsed(where: string, schema: z.ZodType | undefined, value: unknown): unknown {
+  if (!schema) {
+    if (where === 'query' && Object.keys(value as object).length > 0) throw invalid('invalid_input', 'query: This operation takes no query.');
+    return {};
+  }
+  const result = schema.safeParse(value);
+  if (!result.success) throw invalidInput(where, result.error);
+  return result.data;
+}
+
+function versionOf(ifMatch: string | undefined): number {
+  if (ifMatch === undefined) throw conflict('version_required', 'Send the ETag you read as If-Match, so that nobody else’s change is overwritten.');
+  const version = /^"(\d{1,9})"$/.exec(ifMatch)?.[1];
+  if (!version) throw invalid('invalid_input', 'header.if-match: must be an ETag as it was answered.');
+  return Number(version);
+}
+
+async function answerOnce(route: Route, call: AnyCall, serving: Serving): Promise<StoredAnswer> {
+  if (!call.claim || route.idempotency === 'module') return rendered(route, await route.handle(call as never));
+  const begun = await serving.idempotency.begin(call.claim);
+  if ('answer' in begun) return { ...begun.answer, headers: { ...begun.answer.headers, 'idempotent-replayed': 'true' } };
+  return runAndKeep(route, { ...call, operationId: begun.operationId }, serving);
+}
+
+/** Refusals are kept like answers; trouble on our side is not, so that the client may try again with its key. */
+async function runAndKeep(route: Route, call: AnyCall, { idempotency, log }: Serving): Promise<StoredAnswer> {
+  try {
+    const answer = rendered(route, await route.handle(call as never));
+    await idempotency.finish(call.operationId, answer);
+    return answer;
+  } catch (error) {
+    const known = toAppError(error);
+    if (isOurs(known)) {
+      await idempotency.abandon(call.operationId).catch((err: unknown) => log.warn({ err }, 'an idempotency record stays until its lease ends'));
+      throw error;
+    }
+    const problem = problemOf(known);
+    await idempotency.finish(call.operationId, {
+      status: problem.status,
+      body: JSON.stringify(problem),
+      headers: { 'content-type': 'application/problem+json' },
+    });
+    throw error;
+  }
+}
+
+const isOurs = (error: AppError) => error.code === 'internal' || error.code === 'unavailable' || isAppError(error, 'idempotency_key_in_use');
+
+/** The answer as it goes out: only what the response schema names. */
+function rendered(route: Route, { status = Number(Object.keys(route.responses)[0]), body, headers = {} }: Answer): StoredAnswer {
+  if (typeof body === 'string') return { status, body, headers };
+  const schema = route.responses[status]?.schema;
+  if (!schema) return { status, body: '', headers };
+  return { status, body: JSON.stringify(schema.parse(body)), headers: { 'content-type': 'application/json; charset=utf-8', ...headers } };
+}
+
+function send(res: Response, { status, body, headers }: StoredAnswer): void {
+  res.status(status).set(headers);
+  if (body === '') res.end();
+  else res.send(body);
+}

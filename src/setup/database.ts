@@ -1,0 +1,54 @@
+import { type Config, ConfigError, MODULES } from '../config.ts';
+import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { dataDirectory } from './paths.ts';
+import { moduleUrl, provision } from './provision.ts';
+import { readOrMakeSecret } from './secret.ts';
+
+/** The databases of an installation: one server for all modules, or several. */
+export interface Installation {
+  secret: string;
+  /** address of a module's database under its own role; also for `edge` */
+  url(module: string): string;
+  /** creates what is missing: roles, schemas, tables. `force`: looks at everything again */
+  migrate(options?: { force?: boolean }): Promise<boolean>;
+  /** stops the embedded server, if this process started it */
+  close(): Promise<void>;
+}
+
+export const SCHEMAS: readonly string[] = [...MODULES, 'edge'];
+
+/** Opens what the configuration names, or starts the embedded Postgres. `attach`: share the one of a running Kerf. */
+export async function openInstallation(config: Config, options: { attach: boolean; onProgress: (sentence: string) => void }): Promise<Installation> {
+  const directory = dataDirectory(config.dataDir);
+  const secret = config.secret ?? (await readOrMakeSecret(directory));
+  const needsEmbedded = !config.databaseUrl && MODULES.some((name) => !config.moduleDatabaseUrls[name]);
+  const embedded = needsEmbedded
+    ? await startEmbeddedPostgres({ ...options, ...(config.dataDir && { dataDir: `${directory}/postgres` }) })
+    : undefined;
+  const common = config.databaseUrl ?? embedded?.adminUrl ?? config.moduleDatabaseUrls['user']!;
+  const adminUrl = (module: string) => config.moduleDatabaseUrls[module] ?? common;
+  return {
+    secret,
+    url: (module) => moduleUrl(adminUrl(module), module, secret),
+    async migrate({ force = false } = {}) {
+      const bySchema = Map.groupBy(SCHEMAS, adminUrl);
+      let changed = false;
+      for (const [url, schemas] of bySchema) {
+        changed = (await provision({ adminUrl: url, schemas, secret, force, onProgress: options.onProgress }).catch(explain)) || changed;
+      }
+      return changed;
+    },
+    close: async () => embedded?.stop(),
+  };
+}
+
+/** A server that is not there is a matter of configuration: say so without the password. */
+function explain(error: NodeJS.ErrnoException): never {
+  if (error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND' || error.code === 'ETIMEDOUT') {
+    throw new ConfigError('DATABASE_URL names a server that does not answer.');
+  }
+  if (error.code?.startsWith('28')) throw new ConfigError('DATABASE_URL names a user or password that the server refuses.');
+  if (error.code === '3D000') throw new ConfigError('DATABASE_URL names a database that does not exist.');
+  if (error.code === '42501') throw new ConfigError('DATABASE_URL must name a user that may create roles and schemas.');
+  throw error;
+}

@@ -1,0 +1,51 @@
+import type { Logger } from 'pino';
+import { compose, type Kerf } from '../composition.ts';
+import type { Config } from '../config.ts';
+import { createLogger } from '../shared/telemetry.ts';
+import type { Settings } from '../shared/settings.ts';
+import { type Installation, openInstallation } from './database.ts';
+import { createMailer } from './mailer.ts';
+import { dataDirectory } from './paths.ts';
+
+export interface OpenKerf {
+  kerf: Kerf;
+  installation: Installation;
+  settings: Settings;
+  log: Logger;
+  /** what was done to get here took a migration or a first initialisation */
+  changed: boolean;
+  close(): Promise<void>;
+}
+
+/** Databases ready and modules wired, nothing listening and nothing running in the background: what every command needs. */
+export async function openKerf(config: Config, options: { attach: boolean; onProgress: (sentence: string) => void; publicUrl: string }): Promise<OpenKerf> {
+  const installation = await openInstallation(config, options);
+  try {
+    const changed = await installation.migrate();
+    const settings: Settings = {
+      publicUrl: options.publicUrl,
+      secret: installation.secret,
+      timeZone: config.timeZone,
+      paymentWindowMinutes: config.paymentWindowMinutes,
+      sandboxPayments: config.sandboxPayments,
+      sendMail: createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, directory: `${dataDirectory(config.dataDir)}/mail` }),
+    };
+    const log = createLogger(config.logLevel);
+    const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize });
+    await kerf.prepare();
+    return {
+      kerf,
+      installation,
+      settings,
+      log,
+      changed,
+      async close() {
+        await kerf.stop();
+        await installation.close();
+      },
+    };
+  } catch (error) {
+    await installation.close();
+    throw error;
+  }
+}
