@@ -100,12 +100,11 @@ export function overWire<C extends Contract>(contract: C, service: Service<C>): 
     name,
     async (input: unknown) => {
       const received = checked(method.input, input, `${contract.module}.${name} input`);
-      try {
-        const answer = await (service[name as keyof Service<C>] as (input: unknown) => Promise<unknown>)(received);
-        return checked(method.output, answer, `${contract.module}.${name} output`);
-      } catch (error) {
+      const call = service[name as keyof Service<C>] as (input: unknown) => Promise<unknown>;
+      const answer = await call(received).catch((error: unknown) => {
         throw errorFromWire(JSON.parse(JSON.stringify(errorToWire(error))));
-      }
+      });
+      return checked(method.output, answer, `${contract.module}.${name} output`);
     },
   ]);
   return Object.fromEntries(calls) as Service<C>;

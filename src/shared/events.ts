@@ -24,30 +24,38 @@ export interface Event<Data = unknown> {
 
 /**
  * Publishes inside the business transaction: subscribers get the event if, and only if, the transaction commits.
- * One queue entry per subscriber, at the publisher; a type nobody listens to costs nothing.
+ * One queue entry per subscriber, at the publisher; a type nobody listens to costs nothing. A list of data is one event
+ * each, in one statement.
  */
-export type Publish = <T extends EventType>(trx: Transaction, type: T, data: z.input<T['data']>) => Promise<void>;
+export type Publish = <T extends EventType>(
+  trx: Transaction,
+  type: T,
+  data: z.input<T['data']> | readonly z.input<T['data']>[],
+) => Promise<void>;
 
 export function createPublish(module: string, queue: Queue, listeners: (type: string) => readonly string[], now: () => Date): Publish {
   return async (trx, { type, orderedBy, data: schema }, data) => {
     const subscribers = listeners(type);
     if (subscribers.length === 0) return;
-    const checked = schema.parse(data) as Record<string, unknown>;
     const traceparent = currentContext()?.traceparent;
-    const event: Event = {
-      specversion: '1.0',
-      id: newId(),
-      source: `kerf/${module}`,
-      type,
-      subject: String(checked[orderedBy]),
-      time: now().toISOString(),
-      datacontenttype: 'application/json',
-      ...(traceparent && { traceparent }),
-      data: checked,
-    };
+    const events = [data].flat().map((one): Event => {
+      const checked = schema.parse(one) as Record<string, unknown>;
+      return {
+        specversion: '1.0',
+        id: newId(),
+        source: `kerf/${module}`,
+        type,
+        subject: String(checked[orderedBy]),
+        time: now().toISOString(),
+        datacontenttype: 'application/json',
+        ...(traceparent && { traceparent }),
+        data: checked,
+      };
+    });
+    if (events.length === 0) return;
     await queue.addEvents(
       trx,
-      subscribers.map((to) => ({ key: `${to}/${event.subject}`, data: { to, event, traceparent } })),
+      events.flatMap((event) => subscribers.map((to) => ({ key: `${to}/${event.subject}`, data: { to, event, traceparent } }))),
     );
   };
 }

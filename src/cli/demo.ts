@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { ROOT } from '../setup/paths.ts';
+
+/*
+ * A scripted shopper: everything over the public API, each step printed. Uses the Kerf at KERF_URL (default the one on
+ * port 3000), or starts one for as long as it takes.
+ */
+
+interface Reply {
+  status: number;
+  body: Record<string, never> & { [key: string]: unknown };
+}
+type Cart = { id: string; totals: Totals; codes: { code: string; applied: boolean; message: string }[]; lines: { sku: string }[] };
+type Totals = { subtotal: number; discount: number; shipping: number; shippingDiscount: number; total: number };
+type Order = { id: string; number: string; state: string; paymentStatus: string; totals: Totals };
+type Product = { name: { ko: string; en: string }; variants: { id: string; sku: string; available: number; prices: { KRW?: number } }[] };
+
+const won = (amount: number) => `₩${amount.toLocaleString('en')}`;
+const say = (line: string) => console.log(line);
+const step = (title: string) => say(`\n● ${title}`);
+const run = Date.now().toString(36);
+const ADDRESS = { name: '한바다', phone: '010-2345-6789', country: 'KR', postalCode: '04524', city: '서울특별시', line1: '중구 세종대로 110' };
+
+function shopper(base: string) {
+  let token: string | undefined;
+  let keys = 0;
+  const call = async (method: string, path: string, body?: object): Promise<Reply> => {
+    const answer = await fetch(`${base}/v1${path}`, {
+      method,
+      headers: {
+        ...(body && { 'content-type': 'application/json' }),
+        ...(token && { authorization: `Bearer ${token}` }),
+        ...(method === 'POST' && { 'idempotency-key': `demo-${run}-${(keys += 1)}` }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, body: (text ? JSON.parse(text) : {}) as Reply['body'] };
+  };
+  return {
+    call,
+    /** the answer, which must be a success */
+    async ask<T>(method: string, path: string, body?: object): Promise<T> {
+      const reply = await call(method, path, body);
+      if (reply.status >= 400) throw new Error(`${method} ${path} answered ${reply.status}: ${String(reply.body['detail'])}`);
+      return reply.body as T;
+    },
+    signIn: (accessToken: string) => void (token = accessToken),
+  };
+}
+
+type Shopper = ReturnType<typeof shopper>;
+
+async function shop(base: string): Promise<void> {
+  const me = shopper(base);
+  say(`A shopper at ${base}`);
+
+  step('Registers and logs in');
+  const account = { email: `bada-${run}@example.com`, password: `a-long-walk-${run}` };
+  await me.ask('POST', '/auth/register', { ...account, name: '한바다' });
+  me.signIn((await me.ask<{ accessToken: string }>('POST', '/auth/login', account)).accessToken);
+  say(`  ${(await me.ask<{ email: string }>('GET', '/me')).email}; a verification mail was sent`);
+
+  step('Looks around');
+  const found = await me.ask<{ items: Product[] }>('GET', `/products?search=${encodeURIComponent('텀블러')}&inStock=true&limit=5`);
+  for (const { name, variants } of found.items) say(`  ${name.ko} (${name.en}) ${won(variants[0]?.prices.KRW ?? 0)}`);
+  const { items } = await me.ask<{ items: Product[] }>('GET', '/products?currency=KRW&minPrice=20000&maxPrice=60000&inStock=true&limit=20');
+  const [first, second] = items.map(({ variants }) => variants.find(({ available }) => available > 5)).filter((variant) => variant !== undefined);
+  if (!first || !second) throw new Error('The shop is sold out.');
+
+  step('Fills a cart and enters a coupon');
+  const cart = await fill(me, [first.id, second.id]);
+  const priced = await me.ask<Cart>('POST', `/carts/${cart.id}/coupons`, { code: 'welcome10' });
+  say(`  ${priced.lines.map(({ sku }) => sku).join(', ')}`);
+  for (const { code, applied, message } of priced.codes) say(`  ${code}: ${applied ? 'applied' : message}`);
+  sum(priced.totals);
+
+  step('Pays with a card that is declined');
+  const order = (token: string, from: Cart) => ({
+    cartId: from.id, expectedTotal: from.totals.total, shippingAddress: ADDRESS, payment: { provider: 'sandbox', token },
+  });
+  const declined = await me.call('POST', '/orders', order('sandbox_declined', priced));
+  say(`  ${declined.status} ${String(declined.body['reason'])}: ${String(declined.body['detail'])}`);
+
+  step('Pays with another one');
+  const placed = await me.ask<Order>('POST', '/orders', order('sandbox_ok', priced));
+  say(`  ${placed.number} is ${placed.state}, ${placed.paymentStatus}`);
+  sum(placed.totals);
+
+  step('Orders once more and thinks better of it');
+  const again = await fill(me, [second.id]);
+  const regretted = await me.ask<Order>('POST', '/orders', order('sandbox_ok', again));
+  say(`  ${regretted.number} is ${regretted.state}, ${won(regretted.totals.total)} ${regretted.paymentStatus}`);
+  const cancelled = await me.ask<Order>('POST', `/orders/${regretted.id}/cancel`, { reason: 'changed my mind' });
+  say(`  ${cancelled.number} is ${cancelled.state}`);
+  const refunded = await until(() => me.ask<Order>('GET', `/orders/${regretted.id}`), ({ paymentStatus }) => paymentStatus === 'refunded');
+  say(`  the money is back: ${refunded.paymentStatus}`);
+
+  step('Looks at the orders');
+  const orders = await me.ask<{ items: Order[] }>('GET', '/orders');
+  for (const { number, state, paymentStatus, totals } of orders.items) say(`  ${number}  ${state.padEnd(9)} ${paymentStatus.padEnd(9)} ${won(totals.total)}`);
+}
+
+async function fill(me: Shopper, variantIds: string[]): Promise<Cart> {
+  let cart = await me.ask<Cart>('POST', '/carts', { currency: 'KRW' });
+  for (const variantId of variantIds) cart = await me.ask<Cart>('POST', `/carts/${cart.id}/items`, { variantId, quantity: 1 });
+  return cart;
+}
+
+const sum = ({ subtotal, discount, shipping, total }: Totals) =>
+  say(`  goods ${won(subtotal)}  discount −${won(discount)}  shipping ${won(shipping)}  total ${won(total)}`);
+
+/** What happens by events happens soon, not at once. */
+async function until<T>(look: () => Promise<T>, good: (seen: T) => boolean): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    const seen = await look();
+    if (good(seen)) return seen;
+    if (tries === 100) throw new Error('This takes longer than it should.');
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+}
+
+const runs = (base: string) => fetch(`${base}/readyz`).then((answer) => answer.ok, () => false);
+
+/** A Kerf of our own, until the shopper has gone. */
+async function startKerf(): Promise<{ base: string; child: ChildProcess }> {
+  say('Nothing runs there yet: starting a Kerf for the demo.');
+  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  for await (const chunk of child.stdout) {
+    output += String(chunk);
+    const base = /Kerf is running\..*API (\S+)\/v1/.exec(output)?.[1];
+    if (base) return { base, child };
+  }
+  throw new Error('Kerf did not start.');
+}
+
+const { KERF_URL: configured } = process.env;
+const base = configured ?? 'http://localhost:3000';
+const own = configured || (await runs(base)) ? undefined : await startKerf();
+try {
+  await shop(own?.base ?? base);
+} catch (error) {
+  console.error(`\n${(error as Error).message}`);
+  process.exitCode = 1;
+} finally {
+  if (own) {
+    own.child.kill('SIGTERM');
+    await once(own.child, 'exit');
+  }
+}

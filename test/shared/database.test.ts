@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect, type Database, rows, transaction } from '../../src/shared/database.ts';
+import { toAppError } from '../../src/shared/errors.ts';
+import { createTestContext, type TestContext } from '../support/module-context.ts';
+
+let context: TestContext;
+let db: Database;
+beforeAll(async () => {
+  context = await createTestContext('edge');
+  db = context.db;
+});
+afterAll(() => context.close());
+
+const record = (key: string) => ({ key, points: 1 });
+const points = async (key: string) => (await db('rate_limits').where({ key }).first<{ points: number } | undefined>())?.points;
+
+describe('transaction', () => {
+  it('keeps everything or nothing', async () => {
+    await transaction(db, async (trx) => void (await trx('rate_limits').insert(record('kept'))));
+    await expect(
+      transaction(db, async (trx) => {
+        await trx('rate_limits').insert(record('lost'));
+        throw new Error('no');
+      }),
+    ).rejects.toThrow('no');
+    expect([await points('kept'), await points('lost')]).toEqual([1, undefined]);
+  });
+
+  it('refuses to start inside another one', async () => {
+    await expect(transaction(db, () => transaction(db, async () => undefined))).rejects.toThrow(/inside another/);
+  });
+
+  it('does not call a swallowed SQL error a success', async () => {
+    const swallowing = transaction(db, async (trx) => {
+      await trx('rate_limits').insert(record('swallowed'));
+      await trx.raw('select 1 / 0').catch(() => undefined);
+      return 'fine';
+    });
+    await expect(swallowing).rejects.toThrow(/division by zero/);
+    expect(await points('swallowed')).toBeUndefined();
+  });
+
+  it('runs again after a deadlock, so that both get through', async () => {
+    await db('rate_limits').insert([record('left'), record('right')]);
+    const bump = (trx: Parameters<Parameters<typeof transaction>[1]>[0], key: string) => trx('rate_limits').where({ key }).increment('points', 1);
+    let waiting = 2;
+    let open: () => void;
+    const both = new Promise<void>((resolve) => { open = resolve; });
+    const cross = (first: string, second: string) =>
+      transaction(db, async (trx) => {
+        await bump(trx, first);
+        if ((waiting -= 1) === 0) open();
+        await both;
+        await bump(trx, second);
+      });
+    await Promise.all([cross('left', 'right'), cross('right', 'left')]);
+    expect([await points('left'), await points('right')]).toEqual([3, 3]);
+  });
+});
+
+describe('a module’s role', () => {
+  const denied = (sql: string) => expect(rows(db, sql)).rejects.toMatchObject({ code: '42501' });
+
+  it('may not see or change another module’s tables', async () => {
+    await denied('select * from "order".migrations');
+    await denied('select * from coupon_jobs.job');
+    await denied('delete from "user".migrations');
+  });
+
+  it('may not create anything anywhere', async () => {
+    for (const schema of ['public', 'edge', 'coupon']) await denied(`create table ${schema}.mine (id int)`);
+    await denied('create schema mine');
+    await denied('create role mine');
+  });
+
+  it('has its time limits from the server', async () => {
+    expect(await rows(db, 'show statement_timeout')).toEqual([{ statement_timeout: '5s' }]);
+    expect(await rows(db, 'show lock_timeout')).toEqual([{ lock_timeout: '2s' }]);
+    expect(await rows(db, 'show search_path')).toEqual([{ search_path: 'edge' }]);
+  });
+});
+
+describe('a server that is not there', () => {
+  it('is unavailable, and nothing of it is told', async () => {
+    const nowhere = connect({ url: 'postgres://who:secret@127.0.0.1:1/kerf', applicationName: 'test', poolSize: 1 });
+    const error = await transaction(nowhere, async (trx) => trx.raw('select 1')).then(() => undefined, toAppError);
+    expect(error).toMatchObject({ code: 'unavailable', reason: 'unavailable' });
+    expect(error?.message).not.toMatch(/127|secret/);
+    await nowhere.destroy();
+  });
+});
