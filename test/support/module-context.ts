@@ -33,8 +33,8 @@ export async function createTestContext(module: string): Promise<TestContext> {
     log: createLogger('silent'),
     now: () => clock.now,
     publish: async (trx, { type, data: schema }, data) => {
-      const checked = schema.parse(data) as Record<string, unknown>;
-      afterCommit(trx, () => published.push({ type, data: checked }));
+      const checked = [data].flat().map((one) => schema.parse(one) as Record<string, unknown>);
+      afterCommit(trx, () => published.push(...checked.map((one) => ({ type, data: one }))));
     },
     queue: {
       addEvents: async () => undefined,
