@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { ROOT } from '../setup/paths.ts';
 
 /*
- * A scripted shopper: everything over the public API, each step printed. Uses the Kerf at KERF_URL (default the one on
- * port 3000), or starts one for as long as it takes.
+ * A scripted shopper: everything over the public API, each step printed. Uses the Kerf at the address
+ * given as argument, else the one on port 3000, else starts one for as long as it takes.
  */
 
 interface Reply {
@@ -137,7 +137,7 @@ async function startKerf(): Promise<{ base: string; child: ChildProcess }> {
   throw new Error('Kerf did not start.');
 }
 
-const { KERF_URL: configured } = process.env;
+const configured = process.argv[2];
 const base = configured ?? 'http://localhost:3000';
 const own = configured || (await runs(base)) ? undefined : await startKerf();
 try {

@@ -27,7 +27,7 @@ const program = new Command('kerf')
   .showHelpAfterError()
   .helpCommand(false);
 
-program.command('start').description('set up what is missing and serve the shop (what `npm start` does)').action(() => start(process.env));
+program.command('start').description('set up what is missing and serve the shop (what `npm start` does)').action(() => start());
 
 program
   .command('migrate')

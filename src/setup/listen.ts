@@ -4,30 +4,43 @@ import { ConfigError } from '../config.ts';
 
 export interface Listening {
   port: number;
-  /** answers what is under way, sends clients away politely, and resolves when the last one has gone or after `grace` ms */
+  /** answers requests with `app` from now on; until then every one is told to come back */
+  serve(app: RequestListener): void;
+  /** answers what is under way, sends clients away politely, resolves when the last has gone or after `grace` ms */
   close(grace: number): Promise<void>;
 }
 
-/**
- * Listens on `port`, or with none given on `preferred` or the next free one. A port that was asked for and is taken is
- * a sentence. `openServer` has the timeouts of QUALITY.md.
- */
-export async function listen(app: RequestListener, where: { host: string; port: number | undefined; preferred: number; variable: string }): Promise<Listening> {
-  const server = openServer(app);
-  const wanted = where.port === undefined ? [...Array(20).keys()].map((step) => where.preferred + step) : [where.port];
-  for (const port of wanted) {
-    if (await takes(server, port, where.host)) return { port: (server.address() as AddressInfo).port, close: (grace) => drain(server, grace) };
-  }
-  throw new ConfigError(`${where.variable} names a port that is taken: ${wanted[0]}.`);
+interface Where {
+  host: string;
+  /** undefined: `preferred` or the next free one */
+  port: number | undefined;
+  preferred: number;
+  /** the variable that names the port, for the sentence when it is taken */
+  variable: string;
 }
 
-function openServer(app: RequestListener): Server {
+const NOT_YET: RequestListener = (_req, res) => {
+  res.writeHead(503, { 'retry-after': '1' }).end();
+};
+
+/** Takes a port, so that the address is known before anything is set up behind it. */
+export async function listen({ host, port, preferred, variable }: Where): Promise<Listening> {
+  let app = NOT_YET;
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 });
   server.on('request', (req, res) => {
     if (!server.listening) res.setHeader('connection', 'close');
     app(req, res);
   });
-  return server;
+  const wanted = port === undefined ? Array.from({ length: 20 }, (_, step) => preferred + step) : [port];
+  for (const candidate of wanted) {
+    if (!(await takes(server, candidate, host))) continue;
+    return {
+      port: (server.address() as AddressInfo).port,
+      serve: (next) => void (app = next),
+      close: (grace) => drain(server, grace),
+    };
+  }
+  throw new ConfigError(`${variable} names a port that is taken: ${wanted[0]}.`);
 }
 
 const takes = (server: Server, port: number, host: string) =>
@@ -42,7 +55,7 @@ const takes = (server: Server, port: number, host: string) =>
 
 const explained = (error: NodeJS.ErrnoException, host: string) => {
   if (error.code === 'EACCES') return new ConfigError('PORT names a port that only the system administrator may open.');
-  if (error.code === 'EADDRNOTAVAIL') return new ConfigError(`HOST names an address that this machine does not have: ${host}.`);
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') return new ConfigError(`HOST names an address that this machine does not have: ${host}.`);
   return error;
 };
 

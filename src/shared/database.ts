@@ -88,6 +88,12 @@ export async function ping(db: Database): Promise<void> {
   });
 }
 
+/** How many connections of the pool are in use, and how many flows wait for one. */
+export function poolUse(db: Database): { used: number; waiting: number } {
+  const { pool } = db.client as { pool: { numUsed(): number; numPendingAcquires(): number } };
+  return { used: pool.numUsed(), waiting: pool.numPendingAcquires() };
+}
+
 /** Rows of a raw statement. Bindings are `?`, or `:name` with an object. */
 export async function rows<Row>(db: Database | Transaction, sql: string, bindings: Knex.RawBinding[] | Knex.ValueDict = []): Promise<Row[]> {
   const result = await db.raw<{ rows: Row[] }>(sql, bindings as Knex.ValueDict);

@@ -1,0 +1,92 @@
+import { catalogContract } from '../../src/modules/catalog/contract.ts';
+import { couponContract, type PromotionDraft } from '../../src/modules/coupon/contract.ts';
+import { inventoryContract } from '../../src/modules/inventory/contract.ts';
+import { userContract } from '../../src/modules/user/contract.ts';
+import { compose } from '../../src/composition.ts';
+import { createApp } from '../../src/edge/app.ts';
+import { listen } from '../../src/setup/listen.ts';
+import { connect } from '../../src/shared/database.ts';
+import type { Role } from '../../src/shared/http.ts';
+import { newId } from '../../src/shared/ids.ts';
+import { createLogger, createMetrics } from '../../src/shared/telemetry.ts';
+import { TEST_SECRET } from './constants.ts';
+import { createTestDatabase } from './database.ts';
+
+export type TestKerf = Awaited<ReturnType<typeof startTestKerf>>;
+
+const PASSWORD = 'a-quiet-blue-kettle';
+
+/** The whole shop on a database of its own, listening on a port of its own, with its background work running. */
+export async function startTestKerf({ forceWire = false }: { forceWire?: boolean } = {}) {
+  const database = await createTestDatabase();
+  const front = await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'PORT' });
+  const url = `http://127.0.0.1:${front.port}`;
+  const log = createLogger(process.env['KERF_LOG_LEVEL'] ?? 'silent');
+  const clock = { ahead: 0 };
+  const now = () => new Date(Date.now() + clock.ahead);
+  const mails: { to: string; subject: string; text: string }[] = [];
+  const kerf = compose({
+    settings: {
+      publicUrl: url,
+      secret: TEST_SECRET,
+      timeZone: 'Asia/Seoul',
+      paymentWindowMinutes: 30,
+      sandboxPayments: true,
+      sendMail: async (mail) => void mails.push(mail),
+    },
+    log,
+    databaseUrl: (module) => database.url(module),
+    poolSize: 10,
+    now,
+    forceWire,
+  });
+  await kerf.prepare();
+  await kerf.startWork();
+  const edgeDb = connect({ url: database.url('edge'), applicationName: 'test edge', poolSize: 10 });
+  const users = kerf.service(userContract);
+  const app = createApp({
+    routes: kerf.routes, users, db: edgeDb, log, metrics: createMetrics(), issuer: url, now, rateLimit: 0, trustProxy: 0, ready: async () => undefined,
+  });
+  front.serve(app);
+
+  const catalog = kerf.service(catalogContract);
+  const inventory = kerf.service(inventoryContract);
+  const coupon = kerf.service(couponContract);
+  return {
+    app,
+    url,
+    kerf,
+    mails,
+    /** milliseconds that the shop's clock is ahead of ours */
+    clock,
+    database,
+    /** a published product with one variant; answers the variant's id */
+    async sell({ price = 10_000, stock = 10, name = '돌멩이 컵' } = {}): Promise<string> {
+      const [id, variantId] = [newId(), newId()];
+      await catalog.createProduct({ id, draft: { slug: `p-${id}`, name: { ko: name, en: 'Pebble cup' } } });
+      const { version } = await catalog.createVariant({ id: variantId, productId: id, draft: { sku: `SKU-${variantId}`, prices: { KRW: price } } });
+      await catalog.setProductState({ id, version, state: 'published' });
+      if (stock > 0) await inventory.adjust({ adjustmentId: `stock ${variantId}`, adjustments: [{ variantId, kind: 'received', delta: stock }] });
+      return variantId;
+    },
+    promote: (draft: Partial<PromotionDraft>) =>
+      coupon.createPromotion({
+        id: newId(),
+        draft: { name: 'Test', class: 'order', benefit: { kind: 'percent', basisPoints: 1_000 }, currency: 'KRW', ...draft } as PromotionDraft,
+      }),
+    /** a new account; answers its id and an Authorization header */
+    async as(role: Role): Promise<{ userId: string; headers: { authorization: string } }> {
+      const email = `${newId()}@example.com`;
+      const { userId } = await users.ensureUser({ email, password: PASSWORD, name: '김미나', role });
+      const { accessToken } = await users.login({ email, password: PASSWORD });
+      return { userId, headers: { authorization: `Bearer ${accessToken}` } };
+    },
+    level: async (variantId: string) => (await inventory.getLevels({ variantIds: [variantId] })).levels[0]!,
+    async stop() {
+      await front.close(1_000);
+      await kerf.stop();
+      await edgeDb.destroy();
+      await database.drop();
+    },
+  };
+}
