@@ -41,7 +41,7 @@ export function createApp(edge: Edge): Express {
   const limits = createRateLimits(edge.db, edge.rateLimit);
 
   app.use((req, _res, next) => withTrace(req.header('traceparent'), next));
-  app.use(measure(edge.metrics));
+  app.use(measure(edge.metrics, edge.log));
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false } }));
   app.use(health(edge.ready));
   app.use(limits.general);
@@ -102,8 +102,12 @@ function health(ready: () => Promise<void>) {
   return router;
 }
 
-const measure = (metrics: Metrics): RequestHandler => (req, res, next) => {
+const measure = (metrics: Metrics, log: Logger): RequestHandler => (req, res, next) => {
   const end = metrics.requests.startTimer({ method: req.method });
-  res.once('finish', () => end({ route: (req.route as { path?: string } | undefined)?.path ?? 'none', status: String(res.statusCode) }));
+  res.once('finish', () => {
+    const route = (req.route as { path?: string } | undefined)?.path ?? 'none';
+    const seconds = end({ route, status: String(res.statusCode) });
+    log.info({ method: req.method, route, status: res.statusCode, ms: Math.round(seconds * 1_000) }, 'answered');
+  });
   next();
 };
