@@ -113,7 +113,7 @@ export const userContract = defineContract({
     /** Operator: brings in a new signing key; the present one stays published until its last token has ended. */
     rotateSigningKeys: write({ input: z.object({}), output: z.object({ keyId: z.string() }) }),
 
-    /** Called by order: the account's address and name for an order. */
+    /** Called by order: the account's e-mail and name for an order. */
     getProfile: read({ input: User, output: Profile, reasons: ['not_found'] }),
     updateProfile: write({
       input: User.extend({ name: z.string().trim().min(1).max(100) }),
@@ -122,19 +122,22 @@ export const userContract = defineContract({
       idempotentBy: 'userId',
     }),
 
+    /** The default one first, then as they were added. */
     listAddresses: read({ input: User, output: z.object({ addresses: z.array(SavedAddress) }) }),
-    /** The first one becomes the default. At most 50 (`too_many_addresses`). */
+    /** The first one becomes the default. At most 50 (`too_many_addresses`). A repeat with the same id answers what was saved. */
     addAddress: write({
       input: User.extend({ id: Id, address: Address, isDefault: z.boolean() }),
       output: SavedAddress,
-      reasons: ['too_many_addresses'],
+      reasons: ['not_found', 'too_many_addresses'],
       idempotentBy: 'id',
     }),
+    /** While there are addresses one is the default: `isDefault: false` leaves it so, another address takes it over. */
     updateAddress: write({
       input: User.extend({ id: Id, version: z.int(), address: Address, isDefault: z.boolean() }),
       output: SavedAddress,
       reasons: ['not_found', 'version_mismatch'],
     }),
+    /** Of the default one: the address that was added last becomes the default. */
     deleteAddress: write({ input: User.extend({ id: Id }), output: Nothing, reasons: ['not_found'], idempotentBy: 'id' }),
 
     /** Admin: newest first; `email` finds one account. */

@@ -1,0 +1,110 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { type CryptoKey, exportJWK, generateKeyPair, importJWK } from 'jose';
+import { ACCESS_TOKEN_LIFETIME, type AccessClaims, signAccessToken } from '../../shared/access-token.ts';
+import { transaction } from '../../shared/database.ts';
+import { deriveKey, newId } from '../../shared/ids.ts';
+import type { ModuleContext } from '../../shared/module.ts';
+import { findActiveKeys, findCurrentKey, findPublishedKeys, insertMissingKey, lockSigningKeys, promoteNextKey, type SigningKey } from './signing-key-repository.ts';
+
+export interface SigningKeys {
+  /** makes sure of a current and a next key; safe in many processes at once */
+  prepare(): Promise<void>;
+  sign(claims: AccessClaims): Promise<string>;
+  /** public keys in the form of RFC 7517 */
+  published(): Promise<Record<string, unknown>[]>;
+  /** the next key becomes the current one; answers its id */
+  rotate(): Promise<string>;
+}
+
+const ALGORITHM = 'ES256';
+const CIPHER = 'aes-256-gcm';
+const IV_LENGTH = 12;
+const TAG_LENGTH = 16;
+/** seconds for which a process goes on signing with a key that another process has retired */
+const CACHED = 60;
+/** seconds from a key's retirement until its last token has ended, clocks being a minute apart */
+const PUBLISHED_AFTER = CACHED + ACCESS_TOKEN_LIFETIME + 60;
+
+/**
+ * The keys of access tokens: there are always two, so that whoever verifies knows the next key before it signs. The
+ * private half is in the database sealed with a key derived from the installation's secret.
+ */
+export function createSigningKeys({ db, settings, now }: ModuleContext): SigningKeys {
+  let cached: { until: Date; key: Promise<{ id: string; privateKey: CryptoKey }> } | undefined;
+
+  const current = () => {
+    if (cached && cached.until > now()) return cached.key;
+    const key = openCurrent();
+    cached = { until: inSeconds(now(), CACHED), key };
+    key.catch(() => {
+      cached = undefined;
+    });
+    return key;
+  };
+  const openCurrent = async () => {
+    const key = await findCurrentKey(db);
+    if (!key) throw new Error('There is no signing key: prepare() has not run.');
+    return { id: key.id, privateKey: await open(key, settings.secret) };
+  };
+
+  return {
+    async prepare() {
+      const present = await findActiveKeys(db);
+      const missing = (['current', 'next'] as const).filter((state) => !present.includes(state));
+      await Promise.all(missing.map(async (state) => insertMissingKey(db, state, await generate(settings.secret), now())));
+    },
+    async sign(claims) {
+      const { id, privateKey } = await current();
+      return signAccessToken(claims, { keyId: id, privateKey, issuer: settings.publicUrl, now: now() });
+    },
+    published: () => findPublishedKeys(db, now()),
+    async rotate() {
+      const fresh = await generate(settings.secret);
+      const keyId = await transaction(db, async (trx) => {
+        await lockSigningKeys(trx);
+        const promoted = await promoteNextKey(trx, inSeconds(now(), PUBLISHED_AFTER));
+        await insertMissingKey(trx, 'next', fresh, now());
+        return promoted;
+      });
+      cached = undefined;
+      return keyId;
+    },
+  };
+}
+
+const inSeconds = (from: Date, seconds: number) => new Date(from.getTime() + seconds * 1_000);
+
+export async function generate(secret: string): Promise<SigningKey> {
+  const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
+  const id = newId();
+  return {
+    id,
+    publicJwk: { ...(await exportJWK(publicKey)), kid: id, alg: ALGORITHM, use: 'sig' },
+    sealedPrivateKey: seal(JSON.stringify(await exportJWK(privateKey)), id, secret),
+  };
+}
+
+export async function open({ id, sealedPrivateKey }: SigningKey, secret: string): Promise<CryptoKey> {
+  return (await importJWK(JSON.parse(unseal(sealedPrivateKey, id, secret)), ALGORITHM)) as CryptoKey;
+}
+
+/** Bound to the key's id, so that a sealed key cannot be put in another's place. */
+function seal(plain: string, id: string, secret: string): string {
+  const iv = randomBytes(IV_LENGTH);
+  const cipher = createCipheriv(CIPHER, sealingKey(secret), iv, { authTagLength: TAG_LENGTH }).setAAD(Buffer.from(id));
+  const sealed = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
+  return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64');
+}
+
+function unseal(text: string, id: string, secret: string): string {
+  const bytes = Buffer.from(text, 'base64');
+  const decipher = createDecipheriv(CIPHER, sealingKey(secret), bytes.subarray(0, IV_LENGTH), { authTagLength: TAG_LENGTH });
+  decipher.setAAD(Buffer.from(id)).setAuthTag(bytes.subarray(IV_LENGTH, IV_LENGTH + TAG_LENGTH));
+  try {
+    return decipher.update(bytes.subarray(IV_LENGTH + TAG_LENGTH), undefined, 'utf8') + decipher.final('utf8');
+  } catch {
+    throw new Error('The signing key cannot be opened: KERF_SECRET is not the one it was made with.');
+  }
+}
+
+const sealingKey = (secret: string) => Buffer.from(deriveKey(secret, 'signing keys'), 'hex');
