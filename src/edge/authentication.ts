@@ -8,10 +8,17 @@ import type { userContract } from '../modules/user/contract.ts';
 /** The part of the user module that the edge leans on. */
 export type Identity = Pick<Service<typeof userContract>, 'listSigningKeys' | 'checkSession'>;
 
+/** Milliseconds in which unknown keys are not asked for again. */
+const KEYS_KEPT_FOR = 1_000;
+
 /** Who a request comes from. Signatures are checked here; that the session still stands is asked for every time. */
 export function createAuthentication(users: Identity, issuer: string, now: () => Date) {
   let keys: JWK[] = [];
+  let fetchedAt = 0;
+  /** A token with a made-up key must not cost a look-up each. */
   const fetchKeys = async () => {
+    if (now().getTime() - fetchedAt < KEYS_KEPT_FOR) return;
+    fetchedAt = now().getTime();
     keys = (await users.listSigningKeys({})).keys as JWK[];
   };
   return async (authorization: string | undefined): Promise<Principal> => {

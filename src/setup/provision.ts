@@ -51,15 +51,17 @@ export async function provision({ adminUrl, schemas, secret, force = false, onPr
   const admin = new Client({ connectionString: adminUrl, application_name: 'kerf setup' });
   await admin.connect();
   try {
-    const fingerprint = await fingerprintOf(schemas, secret);
-    if (!force && (await recordedFingerprint(admin, schemas)) === fingerprint) return false;
+    const mark = { fingerprint: await fingerprintOf(schemas), secret: deriveKey(secret, 'provisioning').slice(0, 16) };
+    const before = await recordedMarks(admin, schemas);
+    if (!force && before.some((known) => known.secret !== mark.secret)) throw otherSecret();
+    if (!force && before.length === schemas.length && before.every((known) => known.fingerprint === mark.fingerprint)) return false;
     await admin.query(`select pg_advisory_lock(hashtext('kerf setup'))`);
     onProgress?.('Creating roles and schemas.');
     await admin.query(await rolesAndSchemas(admin, schemas, secret));
     onProgress?.('Running migrations.');
     await Promise.all(schemas.map((schema) => migrate(adminUrl, schema)));
     await Promise.all(schemas.filter(hasJobs).map((schema) => setUpJobs(adminUrl, schema)));
-    await admin.query(schemas.map((schema) => `comment on schema "${schema}" is 'kerf ${fingerprint}';`).join('\n'));
+    await admin.query(schemas.map((schema) => `comment on schema "${schema}" is 'kerf ${mark.fingerprint} ${mark.secret}';`).join('\n'));
     return true;
   } finally {
     await admin.end();
@@ -155,9 +157,14 @@ function pendingJobMigration(space: string, version: number): string | undefined
   }
 }
 
-/** Everything the outcome of provisioning depends on, as a digest kept in the comment of each schema. */
-async function fingerprintOf(schemas: readonly string[], secret: string): Promise<string> {
-  const hash = createHash('sha256').update(deriveKey(secret, 'provisioning')).update(getConstructionPlans('x'));
+/** What a schema was made by, kept in its comment: everything the outcome depends on, and a trace of the secret. */
+interface Mark {
+  fingerprint: string;
+  secret: string;
+}
+
+async function fingerprintOf(schemas: readonly string[]): Promise<string> {
+  const hash = createHash('sha256').update(getConstructionPlans('x'));
   hash.update(await readFile(import.meta.filename));
   for (const schema of schemas) {
     for (const file of await migrationFiles(schema)) {
@@ -167,12 +174,19 @@ async function fingerprintOf(schemas: readonly string[], secret: string): Promis
   return hash.digest('hex').slice(0, 32);
 }
 
-async function recordedFingerprint(admin: Client, schemas: readonly string[]): Promise<string | undefined> {
+async function recordedMarks(admin: Client, schemas: readonly string[]): Promise<Mark[]> {
   const { rows } = await admin.query<{ comment: string | null }>(
     `select obj_description(oid, 'pg_namespace') as comment from pg_namespace where nspname = any($1)`,
     [schemas],
   );
-  const comments = new Set(rows.map((row) => row.comment));
-  if (rows.length !== schemas.length || comments.size !== 1) return undefined;
-  return rows[0]!.comment?.replace('kerf ', '');
+  return rows.flatMap(({ comment }) => {
+    const [, fingerprint, secret] = /^kerf (\w+) (\w+)$/.exec(comment ?? '') ?? [];
+    return fingerprint && secret ? [{ fingerprint, secret }] : [];
+  });
 }
+
+/** Going on would lock out every process that has the other secret, and leave signing keys that nobody can open. */
+const otherSecret = () =>
+  Object.assign(new Error('KERF_SECRET (or the file "secret" in the data directory) is not the one this database was set up with: bring it back, or run "npm run migrate" to go over to this one.'), {
+    code: 'KERF_SECRET_CHANGED',
+  });

@@ -11,10 +11,7 @@ import { type Database, insideTransaction, outsideTransaction, type Transaction 
 export interface Queue {
   /** Adds to `events` inside the caller's transaction: there when it commits, gone when it rolls back. */
   addEvents(trx: Transaction, entries: { key: string; data: object }[]): Promise<void>;
-  /**
-   * Adds a job inside the caller's transaction. `startAfter`: seconds from now. `key`: a second job of the same name
-   * and key that is still waiting is not added.
-   */
+  /** Adds a job inside the caller's transaction. `startAfter`: seconds from now. */
   enqueue(trx: Transaction, name: string, data: object, options?: EnqueueOptions): Promise<void>;
   start(handlers: { events?: Handler; jobs?: Handler }): Promise<void>;
   stop(): Promise<void>;

@@ -29,7 +29,7 @@ const PUBLISHED_AFTER = CACHED + ACCESS_TOKEN_LIFETIME + 60;
  * The keys of access tokens: there are always two, so that whoever verifies knows the next key before it signs. The
  * private half is in the database sealed with a key derived from the installation's secret.
  */
-export function createSigningKeys({ db, settings, now }: ModuleContext): SigningKeys {
+export function createSigningKeys({ db, settings, log, now }: ModuleContext): SigningKeys {
   let cached: { until: Date; key: Promise<{ id: string; privateKey: CryptoKey }> } | undefined;
 
   const current = () => {
@@ -47,28 +47,37 @@ export function createSigningKeys({ db, settings, now }: ModuleContext): Signing
     return { id: key.id, privateKey: await open(key, settings.secret) };
   };
 
+  const rotate = async () => {
+    const fresh = await generate(settings.secret);
+    const keyId = await transaction(db, async (trx) => {
+      await lockSigningKeys(trx);
+      const promoted = await promoteNextKey(trx, inSeconds(now(), PUBLISHED_AFTER));
+      await insertMissingKey(trx, 'next', fresh, now());
+      return promoted;
+    });
+    cached = undefined;
+    return keyId;
+  };
+  /** The installation went over to another secret: both keys are of no use, their public halves still are. */
+  const replaceKeys = async (error: unknown) => {
+    log.warn({ err: error }, 'the signing keys are replaced');
+    await rotate();
+    await rotate();
+  };
+
   return {
     async prepare() {
       const present = await findActiveKeys(db);
       const missing = (['current', 'next'] as const).filter((state) => !present.includes(state));
       await Promise.all(missing.map(async (state) => insertMissingKey(db, state, await generate(settings.secret), now())));
+      await openCurrent().catch(replaceKeys);
     },
     async sign(claims) {
       const { id, privateKey } = await current();
       return signAccessToken(claims, { keyId: id, privateKey, issuer: settings.publicUrl, now: now() });
     },
     published: () => findPublishedKeys(db, now()),
-    async rotate() {
-      const fresh = await generate(settings.secret);
-      const keyId = await transaction(db, async (trx) => {
-        await lockSigningKeys(trx);
-        const promoted = await promoteNextKey(trx, inSeconds(now(), PUBLISHED_AFTER));
-        await insertMissingKey(trx, 'next', fresh, now());
-        return promoted;
-      });
-      cached = undefined;
-      return keyId;
-    },
+    rotate,
   };
 }
 

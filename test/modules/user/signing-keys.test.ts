@@ -81,6 +81,15 @@ describe('signing keys', () => {
     await expect(stranger.login({ email, password: PASSWORD })).rejects.toThrow('KERF_SECRET is not the one it was made with');
   });
 
+  it('are replaced when the installation went over to another secret', async () => {
+    const { email } = await setup.account();
+    const before = await published();
+    const context = { ...setup.context, settings: { ...setup.context.settings, secret: 'x'.repeat(32) } };
+    await createUserBackground(context).prepare!();
+    await expect(createUserService(context, setup.hasher).login({ email, password: PASSWORD })).resolves.toHaveProperty('accessToken');
+    expect(await published()).toEqual(expect.arrayContaining(before));
+  });
+
   it('cannot be put in each other’s place', async () => {
     const [current, next] = await setup.context.db('signing_keys').orderBy('state').select('id', 'sealed_private_key');
     await setup.context.db('signing_keys').where({ id: current.id }).update({ sealed_private_key: next.sealed_private_key });
