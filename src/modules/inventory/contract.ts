@@ -31,7 +31,7 @@ export const Movement = z
     id: Id,
     variantId: Id,
     kind: MovementKind,
-    /** pieces added to on hand; negative takes away */
+    /** pieces added to on hand; negative takes away; 0 only for a sale of pieces that were gone (`note` says how many) */
     delta: z.int(),
     /** the order or adjustment that caused it; unique per variant and kind */
     causeId: z.string(),
@@ -54,7 +54,7 @@ export type Adjustment = z.infer<typeof Adjustment>;
  * Stock: what is on hand, what is held, what can be sold.
  *
  * A reservation goes `held → committed | released`, and out of time by itself (decided by time in the query; a sweeper
- * tidies up). Listens to `order.placed` (commit: the pieces leave), `order.cancelled` (they come back) and
+ * tidies up); a cancelled order's is `cancelled` for good. Listens to `order.placed` (commit: the pieces leave), `order.cancelled` (they come back) and
  * `order.expired` (release). Calls nobody.
  */
 export const inventoryContract = defineContract({
@@ -65,9 +65,11 @@ export const inventoryContract = defineContract({
 
     /**
      * Holds the lines for the order until `expiresAt`, all or nothing. Rows are locked in order of variant id. A repeat
-     * for the same order answers the same and extends the time; after it ran out or was released it is taken anew.
+     * for the same order answers the same and extends the time; after it ran out or was released it is taken anew; once
+     * the order is placed it changes nothing.
      *
      * - `out_of_stock`: details `{ lines: [{ variantId, requested, available }] }` name what is short
+     * - `reservation_conflict`: the order was reserved with other lines before, or is cancelled
      */
     reserve: write({
       input: z.object({
@@ -76,7 +78,7 @@ export const inventoryContract = defineContract({
         expiresAt: z.iso.datetime(),
       }),
       output: z.object({}),
-      reasons: ['out_of_stock'],
+      reasons: ['out_of_stock', 'reservation_conflict'],
       idempotentBy: 'orderId',
     }),
 
@@ -84,8 +86,12 @@ export const inventoryContract = defineContract({
     release: write({ input: z.object({ orderId: Id }), output: z.object({}), idempotentBy: 'orderId' }),
 
     /**
-     * Staff and import: adds a movement per entry, all or none. `adjustmentId` makes a repeat harmless; the same id
-     * with other entries is `adjustment_conflict`. `below_reserved`: on hand would fall below what is held.
+     * Staff and import: adds movements, all or none; entries of the same variant and kind become one. `adjustmentId` makes
+     * a repeat harmless: it answers the levels as they are now.
+     *
+     * - `adjustment_conflict`: the id was used with other entries
+     * - `below_reserved`: details `{ variants: [{ variantId, onHand, reserved }] }` name where less would be on hand than
+     *   is held
      */
     adjust: write({
       input: z.object({ adjustmentId: z.string().min(1).max(100), adjustments: z.array(Adjustment).min(1).max(2_000) }),
