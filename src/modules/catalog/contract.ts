@@ -6,9 +6,11 @@ import { Amount, Currency } from '../../shared/money.ts';
 
 /** Korean and English; English may be empty. */
 export const Text = z.strictObject({ ko: z.string().trim().min(1).max(300), en: z.string().trim().max(300).default('') }).meta({ id: 'Text' });
+export type Text = z.infer<typeof Text>;
 export const LongText = z
   .strictObject({ ko: z.string().trim().max(5_000).default(''), en: z.string().trim().max(5_000).default('') })
   .meta({ id: 'LongText' });
+export type LongText = z.infer<typeof LongText>;
 
 export const Slug = z
   .string()
@@ -26,8 +28,10 @@ export const Sku = z
 export const Prices = z
   .partialRecord(Currency, Amount)
   .meta({ id: 'Prices', example: { KRW: 24900, USD: 1990 } });
+export type Prices = z.infer<typeof Prices>;
 /** Option name → value, the same names on every variant of a product: `{ "color": "Ivory", "size": "M" }`. */
 export const Options = z.record(z.string().min(1).max(50), z.string().min(1).max(100)).meta({ id: 'Options' });
+export type Options = z.infer<typeof Options>;
 
 export const PublicationState = z.enum(['draft', 'published', 'archived']).meta({ id: 'PublicationState' });
 export type PublicationState = z.infer<typeof PublicationState>;
@@ -77,7 +81,11 @@ export const ProductDraft = z
     name: Text,
     description: LongText.default({ ko: '', en: '' }),
     categoryId: Id.nullable().default(null),
-    optionNames: z.array(z.string().trim().min(1).max(50)).max(3).default([]),
+    optionNames: z
+      .array(z.string().trim().min(1).max(50))
+      .max(3)
+      .refine((names) => new Set(names).size === names.length, 'must differ')
+      .default([]),
   })
   .meta({ id: 'ProductDraft' });
 export type ProductDraft = z.infer<typeof ProductDraft>;
@@ -138,8 +146,8 @@ const NOT_WRITTEN = ['not_found', 'version_mismatch'] as const;
 /**
  * What is sold: products with variants, their categories, texts and prices, and finding them.
  *
- * A product goes `draft → published → archived`, and back to published; a published one has at least one active variant
- * with a price. Listens to `inventory.availability_changed` for its copy of what is available. Calls nobody.
+ * A product goes `draft → published → archived`, and back to published; a published one can be made a draft again and a
+ * draft be archived. What is published has at least one active variant with a price. Listens to `inventory.availability_changed` for its copy of what is available. Calls nobody.
  */
 export const catalogContract = defineContract({
   module: 'catalog',
@@ -147,7 +155,9 @@ export const catalogContract = defineContract({
     /**
      * A page of products. Search ignores spacing, case and Korean particles, and understands initial consonants
      * (무선 이어폰 is found by `무선이어폰`, `이어폰을` and `ㅁㅅㅇㅇㅍ`). Price filters need `currency`; `relevance` needs `search`.
-     * Only published products unless `states` says otherwise (staff).
+     * One active variant has to meet the price range and be in stock; `inStock: false` finds what has no such variant.
+     * Sorted by price, a product counts with its lowest active one in `currency` (KRW when absent), and comes last
+     * without one. Only published products unless `states` says otherwise (staff).
      */
     listProducts: read({
       input: z.object({
@@ -194,21 +204,27 @@ export const catalogContract = defineContract({
       output: Product,
       reasons: [...NOT_WRITTEN, 'slug_taken', 'unknown_category', 'options_in_use'],
     }),
-    /** `not_publishable`: no active variant with a price. Publishing what is published changes nothing. */
+    /**
+     * `not_publishable`: no active variant with a price. `not_allowed_from_state`: only an archived product becoming a
+     * draft. Asked for the state it has, the product stays as it is, whatever the version.
+     */
     setProductState: write({
       input: z.object({ id: Id, version: z.int(), state: PublicationState }),
       output: Product,
       reasons: [...NOT_WRITTEN, 'not_publishable', 'not_allowed_from_state'],
     }),
 
-    /** Staff. `options_mismatch`: other option names than the product's, or a combination it has already. */
+    /**
+     * Staff. `options_mismatch`: other option names than the product's, or a combination it has already. A repeat with
+     * the same id answers the product as it is.
+     */
     createVariant: write({
       input: z.object({ id: Id, productId: Id, draft: VariantDraft }),
       output: Product,
       reasons: ['not_found', 'sku_taken', 'options_mismatch'],
       idempotentBy: 'id',
     }),
-    /** `version` is the product's. */
+    /** `version` is the product's. `not_publishable`: a published product would have nothing left to sell. */
     updateVariant: write({
       input: z.object({ id: Id, version: z.int(), draft: VariantDraft }),
       output: Product,
@@ -232,7 +248,12 @@ export const catalogContract = defineContract({
 
     /**
      * Adds and changes products by slug and variants by SKU, all rows or, with any error, none. A dry run does all of it
-     * and then takes it back. The same rows a second time change nothing.
+     * and then takes it back. The same rows a second time change nothing. A row states all prices and options of its
+     * variant; variants that no row names stay as they are. `category` is a slug, or empty for none.
+     *
+     * Reasons of its errors: `unknown_category`, `duplicate_sku` (within the rows), `sku_taken` (by another product),
+     * `inconsistent_product` (rows of one slug that differ in more than the variant), `options_mismatch`,
+     * `not_allowed_from_state`, `not_publishable` (published, and no active variant has a price).
      */
     importProducts: write({
       input: z.object({ rows: z.array(ImportRow).max(20_000), dryRun: z.boolean() }),
@@ -242,7 +263,7 @@ export const catalogContract = defineContract({
   events: {
     /** A product became visible to shoppers, or what they see of it changed. */
     productPublished: event('catalog.product_published', 'productId', z.object({ productId: Id, slug: Slug, version: z.int() })),
-    /** A product is no longer sold. */
+    /** A product that was published is no longer sold: it was archived, or made a draft again. */
     productArchived: event('catalog.product_archived', 'productId', z.object({ productId: Id, slug: Slug, version: z.int() })),
   },
 });
