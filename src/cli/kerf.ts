@@ -2,12 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { Environment, readConfig } from '../config.ts';
 import { fail, start } from '../main.ts';
-import { catalogContract } from '../modules/catalog/contract.ts';
 import { userContract } from '../modules/user/contract.ts';
 import { openInstallation } from '../setup/database.ts';
+import { exportProducts } from '../setup/export-products.ts';
 import { type FileReport, importCategories, importProducts } from '../setup/import-products.ts';
 import { type OpenKerf, openKerf } from '../setup/kerf.ts';
-import { formatProductFile } from '../setup/product-file.ts';
 import { seedShop } from '../setup/seed.ts';
 import { Role } from '../shared/http.ts';
 import { newSecret } from '../shared/ids.ts';
@@ -80,18 +79,9 @@ exporting
   .description('write all products in the form that `import products` reads')
   .action((path: string) =>
     withKerf(async ({ kerf }) => {
-      const catalog = kerf.service(catalogContract);
-      const products = [];
-      let cursor: string | null = null;
-      do {
-        const page: Awaited<ReturnType<typeof catalog.listProducts>> = await catalog.listProducts({
-          states: ['draft', 'published'], limit: 100, sort: 'name', ...(cursor && { cursor }),
-        });
-        products.push(...page.items);
-        cursor = page.nextCursor;
-      } while (cursor);
-      await writeFile(path, formatProductFile(products));
-      say(`${products.length} products written to ${path}.`);
+      const { file: content, products } = await exportProducts(kerf);
+      await writeFile(path, content);
+      say(`${products} products written to ${path}.`);
     }),
   );
 

@@ -4,7 +4,8 @@ import { z } from 'zod';
 /** A UUIDv7: sorts by time of creation, 74 random bits from the CSPRNG. */
 export const newId = (): string => randomUUIDv7();
 
-export const Id = z.uuid().meta({ id: 'Id', description: 'UUID' });
+/** As Postgres writes it: lower case. */
+export const Id = z.uuid().toLowerCase().meta({ id: 'Id', description: 'UUID' });
 
 /** An unguessable secret of 256 bits for URLs and headers (43 characters, base64url). Store `hashSecret` of it only. */
 export const newSecret = (): string => randomBytes(32).toString('base64url');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatProductFile, parseCategoryFile, parseProductFile, type ProductFileRow } from '../../../src/modules/catalog/product-file.ts';
+import { formatProductFile, parseCategoryFile, parseProductFile, type ProductFileRow } from '../../src/setup/product-file.ts';
 
 const HEADER = 'slug,category,name_ko,name_en,description_ko,description_en,option1_name,option1_value,option2_name,option2_value,sku,price_krw,price_usd,stock,status';
 const CELLS = {

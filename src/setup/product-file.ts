@@ -1,6 +1,6 @@
-import { invalid } from '../../shared/errors.ts';
-import { type Currency, formatAmount, parseAmount } from '../../shared/money.ts';
-import { type ImportRow, LongText, type Options, type Prices, Sku, Slug, Text } from './contract.ts';
+import { invalid } from '../shared/errors.ts';
+import { type Currency, formatAmount, parseAmount } from '../shared/money.ts';
+import { type ImportRow, LongText, type Options, type Prices, Sku, Slug, Text } from '../modules/catalog/contract.ts';
 import { type FileError, readTable, type TableRecord, writeTable } from './csv-table.ts';
 
 const PRODUCT_COLUMNS = [
