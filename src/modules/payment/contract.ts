@@ -5,10 +5,12 @@ import { Id } from '../../shared/ids.ts';
 import { Amount, Currency, Money } from '../../shared/money.ts';
 
 /**
- * - `processing`: the provider has not decided, or its answer was lost; it is asked again until it is known
+ * - `processing`: the provider has not decided, or its answer was lost; it is asked again until it is known. Also: the
+ *   payment is being undone, and not all of the money has gone back yet
  * - `requires_action`: the shopper must do something at `nextAction.url` first
  * - `authorized`: the sum is held and can be captured; `captured`: it is ours (both may be in part refunded)
- * - `declined`, `cancelled` are final: no money is held or taken
+ * - `declined`, `cancelled` are final: no money is held or taken (should any come late, it is `processing` until that
+ *   went back by itself)
  */
 export const PaymentState = z
   .enum(['processing', 'requires_action', 'authorized', 'captured', 'declined', 'cancelled'])
@@ -23,6 +25,7 @@ export const Payment = z
     provider: z.string(),
     state: PaymentState,
     amount: Money,
+    /** held, now or before it was captured; what was voided is taken off */
     authorized: Amount,
     captured: Amount,
     refunded: Amount,
@@ -47,13 +50,18 @@ export const MoneyEvent = z
     amount: Amount,
     /** the provider's reference, or our operation's id while there is none */
     reference: z.string(),
+    /** why it was asked for, or why it failed */
     reason: z.string(),
+    /** when it happened at the provider */
     at: z.iso.datetime(),
+    /** the provider told another amount for this reference before: it counts for nothing, a person has to look */
+    conflicting: z.boolean(),
   })
   .meta({ id: 'MoneyEvent' });
 export type MoneyEvent = z.infer<typeof MoneyEvent>;
 
 const Order = z.object({ orderId: Id });
+/** `amount`: the payment's whole sum */
 const Happened = z.object({ orderId: Id, paymentId: Id, amount: Amount, currency: Currency });
 
 /**
@@ -73,8 +81,10 @@ export const paymentContract = defineContract({
 
     /**
      * Asks the provider for the order's whole sum and captures it at once, unless `capture` is `manual`. One payment per
-     * order: a repeat answers the payment as it stands and charges nothing more. A refusal by the provider is an answer
-     * (`state: declined`), not an error. Waits for the provider at most 10 s, then answers `processing`.
+     * order: a repeat answers the payment as it stands and charges nothing more; `payment_mismatch` when it asks for
+     * another sum, provider or capture. After `cancel` nothing is charged (`state: cancelled`). A refusal by the provider
+     * is an answer (`state: declined`), not an error. Waits for the provider at most 10 s, then answers `processing`. A sum
+     * of 0 is `captured` without asking anybody.
      */
     pay: write({
       input: z.object({
@@ -98,12 +108,15 @@ export const paymentContract = defineContract({
 
     /**
      * Undoes the order's payment: a hold is voided, a captured sum refunded in full, an undecided one is marked so that
-     * a late success is given back by itself. No payment, or undone before: nothing happens. The provider is asked
-     * in the background.
+     * a late success is given back by itself. Undone before, or declined: nothing happens. No payment: one that is asked
+     * for later is not charged. The provider is asked in the background.
      */
     cancel: write({ input: Order, output: z.object({}), idempotentBy: 'orderId' }),
 
-    /** Staff: takes (part of) what is held. `capture_too_large`: more than is held and not yet captured. */
+    /**
+     * Staff: takes (part of) what is held. `capture_too_large`: more than is held and not yet captured, captures that are
+     * under way included; details `{ capturable }`. Refused by the provider: answered as it stands, with a failed event.
+     */
     capture: write({
       input: z.object({ captureId: Id, paymentId: Id, amount: Amount.min(1) }),
       output: Payment,
@@ -111,7 +124,10 @@ export const paymentContract = defineContract({
       idempotentBy: 'captureId',
     }),
 
-    /** Staff: gives (part of) a captured sum back. Pending refunds count; `refund_too_large`: more than is left. */
+    /**
+     * Staff: gives (part of) a captured sum back. Pending refunds count; `refund_too_large`: more than is left; details
+     * `{ refundable }`. Refused by the provider: answered as it stands, with a failed event.
+     */
     refund: write({
       input: z.object({ refundId: Id, paymentId: Id, amount: Amount.min(1), reason: z.string().max(500) }),
       output: Payment,
@@ -135,7 +151,8 @@ export const paymentContract = defineContract({
 
     /**
      * A provider's webhook as it came. Verified on the raw body, stored once by the provider's event id, answered at
-     * once; the provider's state is read again before anything is changed.
+     * once; the provider's state is read again before anything is changed. One that comes before its payment's reference
+     * is known here is kept and tried again.
      */
     receiveWebhook: write({
       input: z.object({ provider: z.string(), headers: z.record(z.string(), z.string()), rawBody: z.string() }),
@@ -143,7 +160,14 @@ export const paymentContract = defineContract({
       reasons: ['unknown_provider', 'invalid_signature'],
     }),
 
-    /** Sandbox only: the shopper's decision on the page behind `nextAction.url`. Answers what the page should say. */
+    /** Sandbox only: what the page behind `nextAction.url` shows. */
+    getSandboxAction: read({
+      input: z.object({ reference: z.string().max(200) }),
+      output: z.object({ amount: Money, decided: z.boolean() }),
+      reasons: ['not_found'],
+    }),
+
+    /** Sandbox only: the shopper's decision there, told by a webhook. The first counts; a repeat answers what it was. */
     completeSandboxAction: write({
       input: z.object({ reference: z.string().max(200), approve: z.boolean() }),
       output: z.object({ approved: z.boolean() }),
@@ -151,6 +175,10 @@ export const paymentContract = defineContract({
       idempotentBy: 'reference',
     }),
   },
+  /*
+   * Once each per fact. What `pay` itself answers is not published: its caller knows. All that is learnt later is, by
+   * webhook, `refresh`, a repeat after a lost answer, `cancel` or staff. Who died waiting for `pay` asks `getPayment`.
+   */
   events: {
     /** The whole sum is held; it will be captured by staff. */
     authorized: event('payment.authorized', 'orderId', Happened),
