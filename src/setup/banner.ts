@@ -1,4 +1,5 @@
 import { catalogContract } from '../modules/catalog/contract.ts';
+import { inventoryContract } from '../modules/inventory/contract.ts';
 import { orderContract } from '../modules/order/contract.ts';
 import type { Kerf } from '../composition.ts';
 import { isAppError } from '../shared/errors.ts';
@@ -7,6 +8,8 @@ import { DEMO_CUSTOMER, type Seeded } from './seed.ts';
 /** A cart that belongs to nobody, in which the banner's purchase is priced again at each start. */
 const SAMPLE_CART = '01900000-0000-7000-8000-000000000001';
 const SAMPLE_CODE = 'KERF5000';
+/** In won: enough for the coupon, and an order that ships for a fee. */
+const SAMPLE_PRICE = { minPrice: 30_000, maxPrice: 49_000 };
 
 interface Addresses {
   publicUrl: string;
@@ -37,24 +40,30 @@ interface Purchase {
 
 /** A product that is there, with the sample coupon where it applies, at the price it has now. */
 async function samplePurchase(kerf: Kerf): Promise<Purchase | undefined> {
-  const { items } = await kerf.service(catalogContract).listProducts({
-    currency: 'KRW', minPrice: 30_000, maxPrice: 49_000, inStock: true, sort: 'price_asc', limit: 1,
-  });
-  const variant = items[0]?.variants.find(({ available, prices }) => available > 0 && prices.KRW !== undefined);
-  if (!variant) return undefined;
+  const variantId = await sampleVariant(kerf);
+  if (!variantId) return undefined;
   const orders = kerf.service(orderContract);
   const cart = { cartId: SAMPLE_CART, viewer: { kind: 'guest' as const } };
   try {
     const { lines } = await orders.createCart({ ...cart, currency: 'KRW' });
     for (const line of lines) await orders.setItemQuantity({ ...cart, itemId: line.id, quantity: 0 });
-    await orders.addItem({ ...cart, operationId: crypto.randomUUID(), variantId: variant.id, quantity: 1 });
+    await orders.addItem({ ...cart, operationId: crypto.randomUUID(), variantId, quantity: 1 });
     const { totals, codes } = await orders.addCode({ ...cart, code: SAMPLE_CODE });
     const applied = codes.find(({ code }) => code === SAMPLE_CODE)?.applied;
-    return { variantId: variant.id, code: applied ? SAMPLE_CODE : undefined, expectedTotal: totals.total };
+    return { variantId, code: applied ? SAMPLE_CODE : undefined, expectedTotal: totals.total };
   } catch (error) {
     if (isAppError(error)) return undefined;
     throw error;
   }
+}
+
+/** Asks inventory itself: the catalogue's copy may be still on its way after the first start. */
+async function sampleVariant(kerf: Kerf): Promise<string | undefined> {
+  const { items } = await kerf.service(catalogContract).listProducts({ currency: 'KRW', ...SAMPLE_PRICE, sort: 'price_asc', limit: 20 });
+  const affordable = ({ KRW = 0 }) => KRW >= SAMPLE_PRICE.minPrice && KRW <= SAMPLE_PRICE.maxPrice;
+  const variantIds = items.flatMap(({ variants }) => variants.filter(({ prices }) => affordable(prices)).map(({ id }) => id));
+  const { levels } = await kerf.service(inventoryContract).getLevels({ variantIds });
+  return levels.find(({ available }) => available > 0)?.variantId;
 }
 
 const curl = (publicUrl: string, { variantId, code, expectedTotal }: Purchase) => `curl -s ${publicUrl}/v1/orders -H 'content-type: application/json' -H "idempotency-key: try-$(date +%s)-$RANDOM" -d '{

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -19,8 +19,12 @@ afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 const environment = (more: Record<string, string> = {}) => ({ PATH: process.env['PATH']!, HOME: process.env['HOME'] ?? '/', KERF_DATA_DIR: dataDir, PORT: '0', KERF_INTERNAL_PORT: '0', ...more });
 
+const children: ChildProcess[] = [];
+afterEach(() => Promise.all(children.splice(0).filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).map((child) => stop(child, 'SIGTERM'))));
+
 async function start(more: Record<string, string> = {}): Promise<{ child: ChildProcess; output: () => string; url: string }> {
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { env: environment(more), stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
   await vi.waitFor(() => expect(output, output).toMatch(/Kerf is running[\s\S]*}'\n/), { timeout: 40_000 });
@@ -90,7 +94,7 @@ describe('kerf', () => {
 
   it('refuses an unusable file with lines and reasons, and changes nothing', async () => {
     const failure = await kerf('import', 'products', join(ROOT, 'package.json')).catch((error: { code: number; stdout: string }) => error);
-    expect(failure).toMatchObject({ code: 1, stdout: expect.stringMatching(/package\.json:1: .+\nNothing was changed/) });
+    expect(failure).toMatchObject({ code: 1, stdout: expect.stringMatching(/package\.json:\d: .+\nNothing was changed/) });
     expect(await kerf('import', 'products', '/nowhere.csv').catch((error: { code: number }) => error.code)).toBe(2);
   });
 });
