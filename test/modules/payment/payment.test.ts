@@ -1,5 +1,6 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Fact, ledgerOf } from '../../../src/modules/payment/money-facts.ts';
+import { type Fact, ledgerOf, unknownOf } from '../../../src/modules/payment/money-facts.ts';
 import { checkCapture, checkRefund, learn, newsOf, nextLook, type PaymentRecord, toGiveBack, toPayment } from '../../../src/modules/payment/payment.ts';
 
 const NOW = new Date('2026-03-02T03:00:00.000Z');
@@ -120,6 +121,43 @@ it('tells each fact once', () => {
   expect(newsOf(payment, after(refused))).toEqual(['declined']);
   expect(newsOf(after(refused), after(refused, after(refused)))).toEqual([]);
   expect(newsOf(cancelled, after(refused, cancelled))).toEqual([]);
+});
+
+/** The diagram in the module's README. */
+const MACHINE: Record<PaymentRecord['state'], PaymentRecord['state'][]> = {
+  processing: ['requires_action', 'authorized', 'captured', 'declined', 'cancelled'],
+  requires_action: ['processing', 'authorized', 'captured', 'declined', 'cancelled'],
+  authorized: ['captured', 'processing', 'cancelled'],
+  captured: ['processing'],
+  declined: [],
+  cancelled: [],
+};
+
+it('whatever is heard in whatever order, and whenever it is cancelled, its states follow the diagram', () => {
+  const histories = fc.constantFrom<Fact[]>(
+    [refused[1]!],
+    [held[1]!, released],
+    [held[1]!, fact('capture'), fact('refund', { amount: 40, at: at(2) }), fact('refund', { amount: 60, reference: 'refund-2', at: at(3) })],
+    [held[1]!, fact('capture', { amount: 30, at: at(1) }), fact('void', { amount: 70, at: at(2) }), fact('refund', { amount: 30, at: at(3) })],
+  );
+  const step = fc.oneof(fc.constant('cancel' as const), fc.nat({ max: 4 }));
+  fc.assert(
+    fc.property(histories, fc.array(step, { maxLength: 12 }), (history, steps) => {
+      let current = payment;
+      let known: Fact[] = [asked];
+      for (const length of steps) {
+        const before = current;
+        if (length === 'cancel') current = before.closedAs ? before : { ...before, closedAs: 'cancelled', state: 'processing' };
+        else {
+          const facts = history.slice(0, length);
+          known = [...known, ...unknownOf(known, facts)];
+          current = learn(before, ledgerOf(known), charge({ at: at(length), nextActionUrl: length === 0 ? 'https://provider.test' : null, facts }));
+        }
+        expect([before.state, ...MACHINE[before.state]]).toContain(current.state);
+      }
+    }),
+    { numRuns: 20_000 },
+  );
 });
 
 function reasonOf(check: () => void): string | null {

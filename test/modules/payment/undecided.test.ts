@@ -156,6 +156,19 @@ describe('a process that dies', () => {
   });
 });
 
+it('a success after it was told as declined is given back, and the payment stays declined', async () => {
+  const request = order({ provider: 'company', token: 'tok' });
+  const { authorize } = company;
+  company.authorize = async () => ({ outcome: 'declined', reason: 'issuer_down' });
+  const { id } = await subject.payments.pay(request);
+  company.authorize = authorize;
+  await company.authorize({ paymentId: id, operationId: id, amount: request.amount, token: '', capture: true }, { signal: AbortSignal.timeout(1_000), idempotencyKey: '' });
+  expect((await subject.payments.refresh(request)).state).toBe('processing');
+  await subject.work();
+  expect(await subject.payments.getPayment(request)).toMatchObject({ state: 'declined', declineReason: 'issuer_down', captured: 12_900, refunded: 12_900 });
+  expect(subject.newsOf(request.orderId)).toEqual(['payment.captured', 'payment.refunded']);
+});
+
 describe('a verdict that comes late', () => {
   it.each([
     { token: 'sandbox_late', state: 'captured', news: ['payment.captured'] },
