@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { ConfigError } from './setup/config-error.ts';
 import type { Settings } from './shared/settings.ts';
 
 export const MODULES = ['user', 'catalog', 'inventory', 'order', 'payment', 'coupon'] as const;
-export type ModuleName = (typeof MODULES)[number];
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
@@ -57,9 +57,6 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMai
   trustProxy: number;
   rateLimit: number;
 }
-
-/** Thrown for a bad variable; its message is the sentence to show. */
-export class ConfigError extends Error {}
 
 /** Reads the environment; a bad variable is one sentence that names it and does not repeat a secret. */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {

@@ -1,4 +1,5 @@
-import { type Config, ConfigError, readConfig } from './config.ts';
+import { type Config, readConfig } from './config.ts';
+import { ConfigError } from './setup/config-error.ts';
 import { createApp } from './edge/app.ts';
 import { createIdempotencyStore } from './edge/idempotency.ts';
 import { userContract } from './modules/user/contract.ts';
@@ -82,7 +83,7 @@ function onStopSignal(stop: () => Promise<void>): void {
 
 /** What a person can act on is one sentence; anything else comes with its stack. */
 export function fail(error: unknown): never {
-  const known = error instanceof ConfigError || isAppError(error) || (error as { code?: string })?.code?.startsWith('KERF_');
+  const known = error instanceof ConfigError || isAppError(error);
   process.stderr.write(known ? `${(error as Error).message}\n` : `${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(known ? 2 : 1);
 }

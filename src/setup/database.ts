@@ -1,4 +1,5 @@
-import { type Config, ConfigError, MODULES } from '../config.ts';
+import { type Config, MODULES } from '../config.ts';
+import { ConfigError } from './config-error.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { dataDirectory } from './paths.ts';
 import { moduleUrl, provision } from './provision.ts';

@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { ConfigError } from './config-error.ts';
 import { readIfPresent, takeOwnership } from './owner-file.ts';
 import { canReach, findBinaries, serverUser, sharedHome, type ServerUser } from './postgres-binaries.ts';
 import { ensureServer, findServer, lastLines, serverEnvironment, stopServer, type RunningServer, type Site } from './postgres-server.ts';
@@ -50,11 +51,11 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {
     if (owner === undefined) return startOwned(site, options);
     if (!options.attach) {
       const sentence = `Kerf is already running as process ${owner} on the data in ${site.dataDir}; stop that one first.`;
-      throw Object.assign(new Error(sentence), { code: 'KERF_ALREADY_RUNNING' });
+      throw Object.assign(new ConfigError(sentence), { code: 'KERF_ALREADY_RUNNING' });
     }
     const adminUrl = await attachedUrl(site);
     if (adminUrl) return { adminUrl, created: false, stop: async () => {} };
-    if (Date.now() > deadline) throw new Error(`Process ${owner} owns the data in ${site.dataDir}, but its Postgres does not answer.`);
+    if (Date.now() > deadline) throw new ConfigError(`Process ${owner} owns the data in ${site.dataDir}, but its Postgres does not answer.`);
     await delay(20);
   }
 }
@@ -77,7 +78,7 @@ function placeData(explicitDir: string | undefined): { dataDir: string; user: Se
   const user = serverUser(dataDir);
   const reachable = canReach(user, nearestExisting(dirname(dataDir)));
   const mayMove = explicitDir === undefined && user.ids.uid !== undefined;
-  if (!reachable && !mayMove) throw new Error(`The user ${user.name}, who runs Postgres, cannot reach ${dataDir}; choose another folder, or set DATABASE_URL.`);
+  if (!reachable && !mayMove) throw new ConfigError(`The user ${user.name}, who runs Postgres, cannot reach ${dataDir}; choose another folder, or set DATABASE_URL.`);
   const moved = join(sharedHome, createHash('sha256').update(checkout).digest('hex').slice(0, 12), 'postgres');
   // Data that was placed there before stays in use, even when the checkout has become reachable since.
   return mayMove && (!reachable || existsSync(moved)) ? { dataDir: moved, user: serverUser(moved) } : { dataDir, user };
@@ -96,9 +97,9 @@ function makeHome(dataDir: string, user: ServerUser): string {
     accessSync(home, constants.W_OK);
     if (existsSync(dataDir)) accessSync(dataDir, constants.R_OK);
   } catch (error) {
-    throw new Error(`Kerf cannot use ${dataDir} (${(error as NodeJS.ErrnoException).code}); run it as the owner of that folder, or set DATABASE_URL.`);
+    throw new ConfigError(`Kerf cannot use ${dataDir} (${(error as NodeJS.ErrnoException).code}); run it as the owner of that folder, or set DATABASE_URL.`, { cause: error });
   }
-  if (!canReach(user, home)) throw new Error(`The user ${user.name}, who runs Postgres, cannot reach ${home}; choose another folder, or set DATABASE_URL.`);
+  if (!canReach(user, home)) throw new ConfigError(`The user ${user.name}, who runs Postgres, cannot reach ${home}; choose another folder, or set DATABASE_URL.`);
   return realpathSync(home);
 }
 
@@ -123,14 +124,14 @@ async function ensureCluster(site: Site, progress: (sentence: string) => void): 
   const version = readIfPresent(join(site.dataDir, 'PG_VERSION'))?.trim();
   const { major } = site.binaries;
   if (version !== undefined && version !== major) {
-    throw new Error(`The data in ${site.dataDir} was written by Postgres ${version}, but Kerf comes with Postgres ${major}; move it with pg_dump, or set DATABASE_URL.`);
+    throw new ConfigError(`The data in ${site.dataDir} was written by Postgres ${version}, but Kerf comes with Postgres ${major}; move it with pg_dump, or set DATABASE_URL.`);
   }
   if (version !== undefined) {
-    if (!readIfPresent(site.passwordFile)) throw new Error(`The password file ${site.passwordFile} of the data beside it is missing; put it back, or move the data away.`);
+    if (!readIfPresent(site.passwordFile)) throw new ConfigError(`The password file ${site.passwordFile} of the data beside it is missing; put it back, or move the data away.`);
     return false;
   }
   if (existsSync(site.dataDir) && readdirSync(site.dataDir).length > 0) {
-    throw new Error(`${site.dataDir} is not empty and holds no Postgres data; move it away, or choose another folder.`);
+    throw new ConfigError(`${site.dataDir} is not empty and holds no Postgres data; move it away, or choose another folder.`);
   }
   progress(`Creating the database in ${site.dataDir}.`);
   await createCluster(site);
@@ -161,7 +162,7 @@ async function createCluster(site: Site): Promise<void> {
     await promisify(execFile)(site.binaries.initdb, [`--pgdata=${half}`, ...locale, ...access], { ...site.user.ids, cwd: '/', env: serverEnvironment });
   } catch (error) {
     rmSync(half, { recursive: true, force: true });
-    throw new Error(`initdb could not create the database: ${lastLines((error as { stderr?: string }).stderr || (error as Error).message)}`);
+    throw new ConfigError(`initdb could not create the database: ${lastLines((error as { stderr?: string }).stderr || (error as Error).message)}`, { cause: error });
   }
   renameSync(half, site.dataDir);
 }
@@ -172,7 +173,7 @@ async function ensureDatabase(site: Site, server: RunningServer): Promise<string
     await query(url, 'SELECT');
   } catch (error) {
     const databaseIsMissing = (error as { code?: string }).code === '3D000';
-    if (!databaseIsMissing) throw new Error(`The Postgres on port ${server.port} refused Kerf: ${(error as Error).message}.`);
+    if (!databaseIsMissing) throw new ConfigError(`The Postgres on port ${server.port} refused Kerf: ${(error as Error).message}.`, { cause: error });
     await query(urlOf(site, server, 'postgres'), `CREATE DATABASE ${database}`);
   }
   return url;

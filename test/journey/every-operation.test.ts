@@ -59,8 +59,10 @@ describe('every operation', () => {
   it('keeps customers out of what is for staff, and staff out of what is for administrators', async () => {
     await everyRoute(({ access }) => access === 'staff' || access === 'admin', async (route) => {
       expect(outcome(route, (await call(route).set(customer)).status)).toBe(outcome(route, 403));
-      if (route.access === 'admin') expect(outcome(route, (await call(route).set(staff)).status)).toBe(outcome(route, 403));
     })();
+    for (const route of shop.kerf.routes.filter(({ access }) => access === 'admin')) {
+      expect(outcome(route, (await call(route).set(staff)).status)).toBe(outcome(route, 403));
+    }
   });
 
   it('refuses a body with a property it does not know, and bodies of other shapes', async () => {

@@ -21,7 +21,7 @@ describe('provision', () => {
   });
 
   it('refuses another secret before it changes a password', async () => {
-    await expect(again({ secret: 'x'.repeat(40) })).rejects.toMatchObject({ code: 'KERF_SECRET_CHANGED' });
+    await expect(again({ secret: 'x'.repeat(40) })).rejects.toThrow(/^KERF_SECRET .+ is not the one/);
     const client = new Client({ connectionString: database.url('coupon') });
     await client.connect();
     await client.end();
