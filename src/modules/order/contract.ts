@@ -162,6 +162,8 @@ const PLACING_REFUSALS = [
   'not_found',
   'cart_empty',
   'cart_not_active',
+  'order_being_placed',
+  'currency_not_offered',
   'email_required',
   'address_required',
   'item_unavailable',
@@ -181,10 +183,14 @@ const PLACING_REFUSALS = [
 export const orderContract = defineContract({
   module: 'order',
   methods: {
-    /** A customer has one active cart: creating a second answers the first. */
+    /**
+     * A customer has one active cart: creating a second answers the first, whatever its currency. `not_found`: the id is
+     * that of somebody else's cart. `currency_not_offered`: there are no sales terms for it.
+     */
     createCart: write({
       input: z.object({ cartId: Id, viewer: Viewer, currency: Currency }),
       output: Cart,
+      reasons: ['not_found', 'currency_not_offered'],
       idempotentBy: 'cartId',
     }),
     /** Priced now: nothing in it is promised until the order is placed. */
@@ -224,10 +230,13 @@ export const orderContract = defineContract({
 
     /**
      * Places the order as in ARCHITECTURE.md §7, or says why not, having undone what it did. `replayed`: the key was used
-     * before and this is that order as it stands; a refusal is replayed as the same refusal. `secret` opens the order
-     * for a guest. An order in state `pending` waits for the shopper (`nextAction`) or the provider.
+     * before, or the cart was ordered before by the same shopper, and this is that order as it stands; a refusal is
+     * replayed as the same refusal. `secret` opens the order for a guest. An order in state `pending` waits for the shopper
+     * (`nextAction`) or the provider. `unavailable`: nothing was decided; repeat it with the same key.
      *
-     * - `item_unavailable`, `out_of_stock`, `coupon_not_applicable`: details name lines or codes
+     * - `item_unavailable`, `out_of_stock`, `coupon_not_applicable`: details name lines or codes. A code attached to a cart
+     *   may take nothing off; one that comes with lines has to
+     * - `order_being_placed`: the cart is being ordered by another request right now
      * - `total_changed`: details `{ expected, total }`; show it and ask again
      * - `payment_declined`: details `{ orderId, declineReason }`; the cart is free again, use a new key
      */
