@@ -31,7 +31,10 @@ export const Basket = z.object({
 });
 export type Basket = z.infer<typeof Basket>;
 
-/** Which kind of sum a promotion lowers; promotions combine only across classes, and only if both allow it. */
+/**
+ * Which kind of sum a promotion lowers: lines, then what they leave of the order, then the shipping fee. An order takes
+ * at most one discount of class order and one of class shipping; of several item promotions each line takes the largest.
+ */
 export const PromotionClass = z.enum(['item', 'order', 'shipping']);
 export type PromotionClass = z.infer<typeof PromotionClass>;
 
@@ -41,7 +44,7 @@ export const Discount = z
     promotionId: Id,
     name: z.string(),
     class: PromotionClass,
-    /** the entered code it came by; null for an automatic promotion */
+    /** the code it came by, as it was created; null for an automatic promotion */
     code: z.string().nullable(),
     amount: Amount,
     lines: z.array(z.object({ lineId: z.string(), amount: Amount })),
@@ -68,8 +71,10 @@ export const CodeReason = z
   .meta({ id: 'CodeReason' });
 export type CodeReason = z.infer<typeof CodeReason>;
 
+/** What became of an entered code. */
 export const CodeStatus = z
   .object({
+    /** as it was entered */
     code: z.string(),
     applied: z.boolean(),
     reason: CodeReason.nullable(),
@@ -78,16 +83,19 @@ export const CodeStatus = z
   })
   .meta({ id: 'CodeStatus' });
 
-/** The answer to a basket: what is taken off, and what became of each entered code. */
+/** The answer to a basket: what is taken off, and one status per entered code, in the order they were entered. */
 export const Quote = z.object({ discounts: z.array(Discount), codes: z.array(CodeStatus) });
 export type Quote = z.infer<typeof Quote>;
 
+/** As ids are compared: staff may paste them in capitals. */
+const ScopeId = Id.toLowerCase();
+
 /** Items named by product or by category; empty lists mean every item. Exclusions win. */
 export const Scope = z.strictObject({
-  productIds: z.array(Id).max(500).default([]),
-  categoryIds: z.array(Id).max(100).default([]),
-  excludedProductIds: z.array(Id).max(500).default([]),
-  excludedCategoryIds: z.array(Id).max(100).default([]),
+  productIds: z.array(ScopeId).max(500).default([]),
+  categoryIds: z.array(ScopeId).max(100).default([]),
+  excludedProductIds: z.array(ScopeId).max(500).default([]),
+  excludedCategoryIds: z.array(ScopeId).max(100).default([]),
 });
 export type Scope = z.infer<typeof Scope>;
 
@@ -128,9 +136,9 @@ export const PromotionDraft = z
     /** uses in all: consumed ones and live reservations count */
     totalLimit: z.int().min(1).nullable().default(null),
     perCustomerLimit: z.int().min(1).max(1000).nullable().default(null),
-    /** classes it may stand beside; both sides must allow it */
+    /** classes it may stand beside; both sides must allow it. With `item`, item promotions share the lines of a basket */
     combinesWith: z.array(PromotionClass).max(3).default([]),
-    /** stands alone: wins only when it gives more than everything else together */
+    /** stands alone, whatever `combinesWith` says: wins only when it gives more than everything else together */
     exclusive: z.boolean().default(false),
     /** breaks ties between equal discounts, higher first */
     priority: z.int().min(-1000).max(1000).default(0),
@@ -138,7 +146,21 @@ export const PromotionDraft = z
     codes: z.array(Code).max(1000).default([]),
     active: z.boolean().default(true),
   })
-  .meta({ id: 'PromotionDraft' });
+  .meta({
+    id: 'PromotionDraft',
+    example: {
+      name: '첫 구매 10% 할인',
+      class: 'order',
+      benefit: { kind: 'percent', basisPoints: 1_000, cap: 20_000 },
+      currency: 'KRW',
+      minimumSpend: 30_000,
+      endsAt: '2027-12-31',
+      totalLimit: 1_000,
+      perCustomerLimit: 1,
+      combinesWith: ['item', 'shipping'],
+      codes: ['HELLO10'],
+    },
+  });
 export type PromotionDraft = z.infer<typeof PromotionDraft>;
 
 export const Promotion = z
@@ -161,7 +183,8 @@ const Order = z.object({ orderId: Id });
  *
  * A redemption goes `reserved → consumed | released`, and `consumed → returned` when an order is cancelled in time.
  * Limits count what is consumed and what is reserved and not yet run out. Listens to `order.placed` (consume),
- * `order.cancelled` (return) and `order.expired` (release). Calls nobody.
+ * `order.cancelled` (return, unless the promotion has ended; release when it was not placed) and `order.expired`
+ * (release). Calls nobody.
  */
 export const couponContract = defineContract({
   module: 'coupon',
@@ -172,7 +195,7 @@ export const couponContract = defineContract({
     /**
      * Takes one use of each promotion in `discounts` for the order until `expiresAt`, all or none, after quoting the
      * basket again under the locks of the limits. A repeat for the same order answers the same and extends the time;
-     * an order's own reservation never stands in its way.
+     * an order's own reservation never stands in its way. No discounts: only makes sure that there are still none.
      *
      * - `discount_changed`: the basket would no longer get exactly these discounts; details carry the new `quote`
      */
@@ -183,10 +206,15 @@ export const couponContract = defineContract({
       idempotentBy: 'orderId',
     }),
 
-    /** Gives the order's reserved uses back. Nothing reserved, or released before: nothing happens. */
+    /** Gives the order's reserved uses back. Nothing reserved, or released or consumed before: nothing happens. */
     release: write({ input: Order, output: z.object({}), idempotentBy: 'orderId' }),
 
-    /** Staff: a new promotion with its codes. A repeat with the same id answers the first one. */
+    /**
+     * Staff: a new promotion with its codes. A repeat with the same id answers the first one.
+     *
+     * - `promotion_inconsistent`: details `{ errors: [{ path, message }] }` name what contradicts itself
+     * - `code_taken`: details `{ codes }` belong to another promotion
+     */
     createPromotion: write({
       input: z.object({ id: Id, draft: PromotionDraft }),
       output: Promotion,
@@ -194,7 +222,10 @@ export const couponContract = defineContract({
       idempotentBy: 'id',
     }),
 
-    /** Staff: replaces the promotion if `version` is its current one. Granted uses stay as they were granted. */
+    /**
+     * Staff: replaces the promotion if `version` is its current one. Granted uses stay as they were granted: a limit
+     * below them only means that there are no more.
+     */
     updatePromotion: write({
       input: z.object({ id: Id, version: z.int(), draft: PromotionDraft }),
       output: Promotion,

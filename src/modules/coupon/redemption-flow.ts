@@ -1,0 +1,10 @@
+import type { Transaction } from '../../shared/database.ts';
+import type { Redemption } from './redemption.ts';
+import { lockRedemptions, saveRedemptions } from './redemption-repository.ts';
+
+/** One step of each of an order's redemptions. Two statements, or one when there is nothing to change. */
+export async function stepRedemptions(trx: Transaction, orderId: string, step: (redemption: Redemption) => Redemption): Promise<void> {
+  const steps = (await lockRedemptions(trx, orderId)).map((from) => ({ from, to: step(from) }));
+  const changes = steps.filter(({ from, to }) => to !== from);
+  if (changes.length > 0) await saveRedemptions(trx, changes);
+}
