@@ -13,6 +13,8 @@ create table carts (
   id uuid primary key,
   customer_id uuid,
   state text not null check (state in ('active', 'ordered', 'merged')),
+  -- a guest's, once it is given: what codes with a limit per customer count by
+  email text,
   currency text not null references sales_terms,
   version integer not null default 1,
   order_id uuid,

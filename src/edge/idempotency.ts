@@ -14,14 +14,21 @@ export interface StoredAnswer {
 const LEASE_SECONDS = 60;
 const KEPT_HOURS = 24;
 
-/** The claim that a request's Idempotency-Key makes; keys belong to a principal, guests share one space. */
-export function claimOf(key: string | undefined, principal: Principal, request: { method: string; path: string; body: Buffer }): IdempotencyClaim | undefined {
+/**
+ * The claim that a request's Idempotency-Key makes. Keys belong to an account; to a guest by `guestScope`, so that the
+ * weak key of one is not the answer of another.
+ */
+export function claimOf(
+  key: string | undefined,
+  principal: Principal,
+  { guestScope, ...request }: { method: string; path: string; body: Buffer; guestScope: string },
+): IdempotencyClaim | undefined {
   if (key === undefined) return undefined;
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw invalid('idempotency_key_invalid', 'Idempotency-Key must be 1 to 255 visible ASCII characters.');
   }
   const fingerprint = createHash('sha256').update(`${request.method} ${request.path}\n`).update(request.body).digest('hex');
-  return { scope: principal.kind === 'user' ? `user:${principal.userId}` : 'guest', key, fingerprint };
+  return { scope: principal.kind === 'user' ? `user:${principal.userId}` : guestScope, key, fingerprint };
 }
 
 export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;

@@ -43,7 +43,7 @@ type AnyCall = Call<unknown, unknown, unknown> & { claim: IdempotencyClaim | und
 
 function readCall(route: Route, req: Request, principal: Principal): AnyCall {
   const rawBody = Buffer.isBuffer(req.body) ? req.body : NO_BODY;
-  const claim = route.idempotency && claimOf(req.header('idempotency-key'), principal, { method: req.method, path: req.path, body: rawBody });
+  const claim = route.idempotency && claimOf(req.header('idempotency-key'), principal, { method: req.method, path: req.path, body: rawBody, guestScope: guestScope(route, req) });
   if (!claim && (route.idempotency === 'edge-required' || route.idempotency === 'module')) {
     throw invalid('idempotency_key_required', 'Send an Idempotency-Key header: a new random value for each new request, the same one when you repeat it.');
   }
@@ -61,6 +61,9 @@ function readCall(route: Route, req: Request, principal: Principal): AnyCall {
     ip: req.ip ?? '',
   };
 }
+
+/** An order names its shopper in the body, and a phone may change networks between two tries; a new cart does not. */
+const guestScope = (route: Route, req: Request) => (route.idempotency === 'module' ? 'guest' : `guest ${req.ip}`);
 
 function parsed(where: string, schema: z.ZodType | undefined, value: unknown): unknown {
   if (!schema) {

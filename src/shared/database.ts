@@ -19,6 +19,9 @@ export interface DatabaseOptions {
   actAs?: string;
 }
 
+/** knex would print to the console what it throws all the same. */
+const SILENT = { warn: () => undefined, error: () => undefined, deprecate: () => undefined, debug: () => undefined };
+
 /** Connects lazily: an unreachable server shows at the first statement, as `unavailable` within two seconds. */
 export function connect(options: DatabaseOptions): Database {
   const settings = [
@@ -36,6 +39,7 @@ export function connect(options: DatabaseOptions): Database {
     },
     pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000 },
     acquireConnectionTimeout: 2_000,
+    log: SILENT,
   });
 }
 

@@ -9,11 +9,15 @@ export const CURRENCY_EXPONENT = { KRW: 0, JPY: 0, USD: 2, EUR: 2 } as const;
 export const Currency = z.enum(['KRW', 'JPY', 'USD', 'EUR']).meta({ id: 'Currency', description: 'ISO 4217 code' });
 export type Currency = z.infer<typeof Currency>;
 
-/** Largest sum accepted: far below 2^53, so that sums of many lines stay exact. */
-export const MAX_AMOUNT = 1_000_000_000_000;
+/** Largest sum: safely below 2^53, and above 100 lines of 999 pieces at the largest price. */
+const MAX_AMOUNT = 1_000_000_000_000_000;
+export const MAX_PRICE = 1_000_000_000;
 
 /** Whole minor units, zero or more. */
 export const Amount = z.int().min(0).max(MAX_AMOUNT).meta({ id: 'Amount', description: 'Whole minor units (won, cents)' });
+
+/** The price of one piece. */
+export const Price = z.int().min(0).max(MAX_PRICE).meta({ id: 'Price', description: 'Whole minor units (won, cents) for one piece' });
 
 export const Money = z
   .object({ amount: Amount, currency: Currency })
@@ -75,13 +79,14 @@ const compare = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0);
 /** The shares of `total` for each of `quantity` equal units, by largest remainder: `perUnit(10, 3)` is [4, 3, 3]. */
 export const perUnit = (total: number, quantity: number) => allocate(total, Array.from({ length: quantity }, () => 1));
 
-/** '24.90' USD → 2490. Throws a RangeError for anything that is not a plain decimal with at most the currency's places. */
+/** '24.90' USD → 2490. Throws a RangeError for anything but a plain decimal with at most the currency's places, up to MAX_PRICE. */
 export function parseAmount(text: string, currency: Currency): number {
   const places = CURRENCY_EXPONENT[currency];
   const match = /^(\d{1,10})(?:\.(\d+))?$/.exec(text);
   const fraction = match?.[2] ?? '';
-  if (!match || fraction.length > places) throw new RangeError(`"${text}" is not a price in ${currency}.`);
-  return Number(match[1] + fraction.padEnd(places, '0'));
+  const amount = Number(`${match?.[1]}${fraction.padEnd(places, '0')}`);
+  if (!match || fraction.length > places || amount > MAX_PRICE) throw new RangeError(`"${text}" is not a price in ${currency}.`);
+  return amount;
 }
 
 /** 2490 USD → '24.90' (for people and files; computations stay in minor units). */

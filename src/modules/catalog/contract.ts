@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineContract, event, read, type Service, write } from '../../shared/contract.ts';
 import { page } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
-import { Amount, Currency } from '../../shared/money.ts';
+import { Amount, Currency, Price } from '../../shared/money.ts';
 
 /** Korean and English; English may be empty. */
 export const Text = z.strictObject({ ko: z.string().trim().min(1).max(300), en: z.string().trim().max(300).default('') }).meta({ id: 'Text' });
@@ -26,7 +26,7 @@ export const Sku = z
 
 /** Minor units per currency; a variant cannot be bought in a currency that is missing. */
 export const Prices = z
-  .partialRecord(Currency, Amount)
+  .partialRecord(Currency, Price)
   .meta({ id: 'Prices', example: { KRW: 24900, USD: 1990 } });
 export type Prices = z.infer<typeof Prices>;
 /** Option name → value, the same names on every variant of a product: `{ "color": "Ivory", "size": "M" }`. */
@@ -165,8 +165,8 @@ export const catalogContract = defineContract({
         /** slug or id; descendants are included */
         category: z.string().max(120).optional(),
         currency: Currency.optional(),
-        minPrice: Amount.optional(),
-        maxPrice: Amount.optional(),
+        minPrice: Price.optional(),
+        maxPrice: Price.optional(),
         inStock: z.boolean().optional(),
         sort: ProductSort.default('newest'),
         states: z.array(PublicationState).min(1).default(['published']),

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { z } from 'zod';
 import { type Database, rows, type Transaction } from '../../shared/database.ts';
 import { Id } from '../../shared/ids.ts';
-import { type Currency, MAX_AMOUNT } from '../../shared/money.ts';
+import { type Currency, MAX_PRICE } from '../../shared/money.ts';
 import { type LongText, type Options, type Product, type ProductSort, type PublicationState, Slug, type Text, type Variant } from './contract.ts';
 import type { SearchQuery, SearchWord } from './search-text.ts';
 
@@ -184,7 +184,7 @@ interface Ordering {
 const ORDERINGS: Record<ProductFilter['sort'], (filter: ProductFilter) => Ordering> = {
   newest: () => ({ keys: sql('p.created_at, p.id'), types: ['timestamptz', 'uuid'], direction: 'desc' }),
   name: () => ({ keys: sql('l.name_key, p.id'), types: ['text', 'uuid'], direction: 'asc' }),
-  price_asc: ({ currency }) => ({ keys: lowestPrice(currency, MAX_AMOUNT + 1), types: ['bigint', 'uuid'], direction: 'asc' }),
+  price_asc: ({ currency }) => ({ keys: lowestPrice(currency, MAX_PRICE + 1), types: ['bigint', 'uuid'], direction: 'asc' }),
   price_desc: ({ currency }) => ({ keys: lowestPrice(currency, -1), types: ['bigint', 'uuid'], direction: 'desc' }),
   relevance: ({ query }) => ({ keys: joined([relevance(query!), sql('l.name_key, p.id')], ', '), types: ['int', 'text', 'uuid'], direction: 'asc' }),
 };

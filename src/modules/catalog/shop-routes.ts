@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { page, PageQuery, type Route, route } from '../../shared/http.ts';
-import { Currency, MAX_AMOUNT } from '../../shared/money.ts';
+import { Currency, MAX_PRICE } from '../../shared/money.ts';
 import { type Catalog, Category, Product, ProductSort } from './contract.ts';
 
-const price = z.coerce.number().int().min(0).max(MAX_AMOUNT);
+const price = z.coerce.number().int().min(0).max(MAX_PRICE);
 
 /** What a list of products can be narrowed and sorted by, for shoppers and staff. */
 export const ProductQuery = z.strictObject({

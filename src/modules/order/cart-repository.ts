@@ -13,6 +13,7 @@ interface TermsRow {
 interface CartRow extends TermsRow {
   id: string;
   customer_id: string | null;
+  email: string | null;
   state: Cart['state'];
   version: number;
   order_id: string | null;
@@ -32,7 +33,7 @@ const CARTS = `
 
 function toCart(row: CartRow): Cart {
   const { id, currency, version, lines, codes } = row;
-  const common = { id, customerId: row.customer_id, currency, terms: toTerms(row), version, lines, codes, updatedAt: row.updated_at };
+  const common = { id, customerId: row.customer_id, email: row.email, currency, terms: toTerms(row), version, lines, codes, updatedAt: row.updated_at };
   if (row.state === 'ordered') return { ...common, state: 'ordered', orderId: row.order_id! };
   if (row.state === 'merged') return { ...common, state: 'merged', mergedInto: row.merged_into! };
   return { ...common, state: 'active' };
@@ -98,7 +99,7 @@ export async function saveCart(trx: Transaction, before: Cart, after: Cart, at: 
   const removedLines = before.lines.filter((line) => !after.lines.some(({ id }) => id === line.id)).map(({ id }) => id);
   const codes = after.codes.filter((code) => !before.codes.includes(code));
   const removedCodes = before.codes.filter((code) => !after.codes.includes(code)).map(normalizeCode);
-  const sameCart = before.state === after.state && before.customerId === after.customerId;
+  const sameCart = before.state === after.state && before.customerId === after.customerId && before.email === after.email;
   if (sameCart && lines.length + removedLines.length + codes.length + removedCodes.length === 0) return before;
 
   if (removedLines.length > 0) await trx('cart_lines').whereIn('id', removedLines).delete();
@@ -115,6 +116,7 @@ export async function saveCart(trx: Transaction, before: Cart, after: Cart, at: 
   await trx('carts').where({ id: after.id }).update({
     state: saved.state,
     customer_id: saved.customerId,
+    email: saved.email,
     order_id: saved.state === 'ordered' ? saved.orderId : null,
     merged_into: saved.state === 'merged' ? saved.mergedInto : null,
     version: saved.version,

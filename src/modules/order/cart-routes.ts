@@ -44,6 +44,22 @@ export function cartRoutes(orders: Orders): Route[] {
       handle: async ({ params, principal }) => answer(await orders.getCart({ ...params, viewer: shopper(principal) })),
     }),
     route({
+      method: 'patch',
+      path: '/carts/{cartId}',
+      operationId: 'setCartEmail',
+      tag: 'carts',
+      summary: "Give a guest's e-mail address",
+      description: 'Codes that each customer may use only so often count by it; the order is placed with it unless it names another.',
+      access: 'anyone',
+      headers,
+      params: OneCart,
+      body: z.strictObject({ email: z.email().max(254) }).meta({ example: { email: 'you@example.com' } }),
+      responses,
+      problems: NOT_CHANGED,
+      handle: async ({ params, principal, headers, body }) =>
+        answer(await orders.setEmail({ ...params, ...body, viewer: shopper(principal), ...expected(headers) })),
+    }),
+    route({
       method: 'post',
       path: '/carts/{cartId}/items',
       operationId: 'addCartItem',

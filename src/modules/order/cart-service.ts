@@ -12,7 +12,7 @@ import type { Orders, Viewer } from './contract.ts';
 import { mergeCart } from './merge-cart-flow.ts';
 import type { Price } from './pricing-service.ts';
 
-type Carts = Pick<Orders, 'createCart' | 'getCart' | 'addItem' | 'setItemQuantity' | 'addCode' | 'removeCode' | 'mergeCart'>;
+type Carts = Pick<Orders, 'createCart' | 'getCart' | 'addItem' | 'setItemQuantity' | 'setEmail' | 'addCode' | 'removeCode' | 'mergeCart'>;
 type Callees = { catalog: Catalog; inventory: Inventory; coupon: Coupon; price: Price };
 
 /** What is changed is changed under the cart's row lock; what is answered is priced after that, outside of it. */
@@ -43,6 +43,8 @@ export function createCartService({ db, now }: ModuleContext, { catalog, invento
     },
 
     setItemQuantity: ({ itemId, quantity, ...cart }) => change(cart, async (_, found) => setQuantity(found, itemId.toLowerCase(), quantity)),
+
+    setEmail: ({ email, ...cart }) => change(cart, async (_, found) => ({ ...found, email })),
 
     async addCode({ code, ...cart }) {
       const { currency, customerId } = await openCart(cart.cartId, cart.viewer);
@@ -90,7 +92,7 @@ export function createCartService({ db, now }: ModuleContext, { catalog, invento
   async function present(cart: Cart) {
     const variantIds = cart.lines.map(({ variantId }) => variantId);
     const [priced, { levels }] = await Promise.all([
-      price({ ...cart, email: null }),
+      price(cart),
       variantIds.length > 0 ? inventory.getLevels({ variantIds }) : { levels: [] },
     ]);
     return presentCart(cart, priced, levels);

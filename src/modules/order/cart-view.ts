@@ -11,10 +11,11 @@ interface Level {
 
 /** The cart as it is answered: priced, with everything that would stop it from being ordered now. */
 export function presentCart(cart: Cart, { lines, totals, discounts, codes }: PricedCart, levels: readonly Level[]): PublicCart {
-  const { id, customerId, state, currency, version, updatedAt } = cart;
+  const { id, customerId, email, state, currency, version, updatedAt } = cart;
   return {
     id,
     customerId,
+    email,
     state,
     currency,
     version,

@@ -15,6 +15,7 @@ export type CartState = { state: 'active' } | { state: 'ordered'; orderId: strin
 export type Cart = CartState & {
   id: string;
   customerId: string | null;
+  email: string | null;
   currency: Currency;
   /** what its currency's sales cost beside the goods */
   terms: SalesTerms;

@@ -21,6 +21,8 @@ export type Prepared = { kind: 'ready'; checkout: Checkout } | { kind: 'taken'; 
 interface Source {
   cart: Checkout['cart'];
   customerId: string | null;
+  /** the cart's own */
+  email: string | null;
   terms: SalesTerms;
   lines: WantedLine[];
   codes: string[];
@@ -35,7 +37,7 @@ export function createCheckout({ db, users, price }: { db: Database; users: User
     if ('taken' in source) return { kind: 'taken', cartId: source.taken };
     if (source.lines.length === 0) throw conflict('cart_empty', 'There is nothing in the cart.');
     const { customerId, terms, codes } = source;
-    const guestEmail = customerId ? null : emailOf(input);
+    const guestEmail = customerId ? null : emailOf(input, source);
     const [priced, shippingAddress, email] = await Promise.all([
       price({ ...source, email: guestEmail }),
       addressOf(input, customerId),
@@ -63,12 +65,12 @@ export function createCheckout({ db, users, price }: { db: Database; users: User
     if (source.kind === 'lines') {
       const terms = await findSalesTerms(db, source.currency);
       if (!terms) throw currencyNotOffered(source.currency);
-      return { cart: null, customerId: customer, terms, lines: withNewIds(source.lines), codes: distinct(source.codes) };
+      return { cart: null, customerId: customer, email: null, terms, lines: withNewIds(source.lines), codes: distinct(source.codes) };
     }
     const cart = await findCart(db, source.cartId);
     assertOpenTo(cart, viewer);
     if (cart.state !== 'active') return { taken: cart.id };
-    return { cart, customerId: cart.customerId ?? customer, terms: cart.terms, lines: withNewIds(cart.lines), codes: cart.codes };
+    return { cart, customerId: cart.customerId ?? customer, email: cart.email, terms: cart.terms, lines: withNewIds(cart.lines), codes: cart.codes };
   }
 
   async function accountEmail(userId: string): Promise<string> {
@@ -85,7 +87,8 @@ export function createCheckout({ db, users, price }: { db: Database; users: User
   }
 }
 
-function emailOf({ email }: Placement): string {
+function emailOf(input: Placement, source: Source): string {
+  const email = input.email ?? source.email;
   if (!email) throw invalid('email_required', 'A guest needs an e-mail address for the order.');
   return email;
 }

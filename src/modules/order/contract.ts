@@ -61,6 +61,8 @@ export const Cart = z
   .object({
     id: Id,
     customerId: Id.nullable(),
+    /** a guest's, once it was given; a customer's is the account's */
+    email: z.email().nullable(),
     state: CartState,
     currency: Currency,
     version: z.int(),
@@ -145,7 +147,7 @@ export const Placement = z.object({
       codes: z.array(z.string().trim().min(1).max(64)).max(10),
     }),
   ]),
-  /** required for guests; customers: the account's address */
+  /** guests: required unless the cart has one; customers: the account's address */
   email: z.email().max(254).optional(),
   /** one of the two, the second for customers only */
   shippingAddress: Address.optional(),
@@ -212,6 +214,8 @@ export const orderContract = defineContract({
       reasons: [...CHANGES_CART, 'item_not_found'],
       idempotentBy: 'itemId',
     }),
+    /** Who the guest is, so that codes with a limit per customer can be priced; placing the order uses it unless told otherwise. */
+    setEmail: write({ input: OneCart.extend({ email: z.email().max(254), version }), output: Cart, reasons: CHANGES_CART, idempotentBy: 'cartId' }),
     /** The code stays attached, applied or not. `unknown_code` is refused; `too_many_codes` past ten. */
     addCode: write({
       input: OneCart.extend({ code: z.string().trim().min(1).max(64), version }),

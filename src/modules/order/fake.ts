@@ -97,7 +97,8 @@ export function createFakeOrders(now: () => Date = () => new Date()): FakeOrders
     const wanted = cart?.lines ?? (source.kind === 'lines' ? source.lines : []);
     const customerId = viewer.kind === 'customer' ? viewer.customerId : null;
     if (wanted.length === 0) throw conflict('cart_empty', 'There is nothing in the cart.');
-    if (!input.email && !customerId) throw invalid('email_required', 'A guest needs an e-mail address for the order.');
+    const email = customerId ? 'account@example.com' : (input.email ?? cart?.email);
+    if (!email) throw invalid('email_required', 'A guest needs an e-mail address for the order.');
     if (!shippingAddress) throw invalid('address_required', 'Say where the order goes.');
     const { lines, totals } = priced(wanted.map((line) => ({ ...line, id: newId() })), currency);
     assertBuyable(lines);
@@ -105,7 +106,7 @@ export function createFakeOrders(now: () => Date = () => new Date()): FakeOrders
     if (cart) saveCart({ ...cart, state: 'ordered', orderId });
     const claim = { token: orderId, until: now() };
     const begun = begin({
-      id: orderId, cartId: cart?.id ?? null, customerId, email: input.email ?? 'account@example.com', currency, totals, lines: lines as OrderLine[],
+      id: orderId, cartId: cart?.id ?? null, customerId, email, currency, totals, lines: lines as OrderLine[],
       discounts: [], codes: [], shippingAddress, claim, holdsUntil: new Date(now().getTime() + 40 * 60_000), by: actorOf(viewer), at: now(),
     });
     const order = { ...begun, number: `K-26${String(orders.size + 1).padStart(7, '0')}` };
@@ -133,7 +134,7 @@ export function createFakeOrders(now: () => Date = () => new Date()): FakeOrders
     async createCart({ cartId, viewer, currency }) {
       const customerId = viewer.kind === 'customer' ? viewer.customerId : null;
       const known = (customerId && activeCartOf(customerId)) || cartsById.get(cartId);
-      if (!known) cartsById.set(cartId, { id: cartId, state: 'active', customerId, currency, terms: terms(currency), version: 1, lines: [], codes: [], updatedAt: now() });
+      if (!known) cartsById.set(cartId, { id: cartId, state: 'active', customerId, email: null, currency, terms: terms(currency), version: 1, lines: [], codes: [], updatedAt: now() });
       return present(openCart(known ? known.id : cartId, viewer));
     },
     getCart: async ({ cartId, viewer }) => present(openCart(cartId, viewer)),
@@ -146,6 +147,7 @@ export function createFakeOrders(now: () => Date = () => new Date()): FakeOrders
         return added;
       }),
     setItemQuantity: async ({ itemId, quantity, ...cart }) => change(cart, (found) => carts.setQuantity(found, itemId, quantity)),
+    setEmail: async ({ email, ...cart }) => change(cart, (found) => ({ ...found, email })),
     addCode: async ({ code, ...cart }) =>
       change(cart, (found) => {
         if (!codes.has(carts.normalizeCode(code))) throw invalid('unknown_code', 'There is no such code.');

@@ -35,6 +35,18 @@ describe('a cart', () => {
     expect(await shop.orders.getCart({ cartId: cartId.toUpperCase(), viewer: GUEST })).toEqual(dear);
   });
 
+  it('prices a code that each customer has once, as soon as it knows the guest, and is ordered under that address', async () => {
+    const cartId = await shop.openCart(GUEST, [shop.sell({ prices: { KRW: 20_000 } }), 1]);
+    await shop.coupon.arrange({ codes: ['HELLO'], perCustomerLimit: 1 });
+    const shown = await shop.orders.addCode({ cartId, viewer: GUEST, code: 'HELLO' });
+    expect(shown).toMatchObject({ email: null, codes: [{ applied: false, reason: 'customer_required' }], totals: { discount: 0 } });
+    const known = await shop.orders.setEmail({ cartId, viewer: GUEST, email: 'guest@example.com' });
+    expect(known).toMatchObject({ email: 'guest@example.com', codes: [{ applied: true }], totals: { discount: 2_000, total: 21_000 } });
+    const { email: _, ...anonymous } = placement({ source: { kind: 'cart', cartId }, expectedTotal: 21_000 });
+    const { order } = await shop.orders.placeOrder(anonymous);
+    expect(order).toMatchObject({ email: 'guest@example.com', totals: known.totals });
+  });
+
   it('charges shipping again when item discounts bring it below the free sum, and not for order discounts', async () => {
     const { variantId, productId } = shop.catalog.addProduct({ prices: { KRW: 50_000 } });
     shop.inventory.arrange(variantId, 5);
