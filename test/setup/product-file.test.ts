@@ -153,7 +153,7 @@ describe('an exported product file', () => {
         description: fc.record({ ko: text(5_000), en: text(5_000) }),
         options: fc.uniqueArray(option, { maxLength: 2, selector: ([name]) => name }).map((pairs) => Object.fromEntries(pairs)),
         sku: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}$/),
-        prices: fc.record({ KRW: fc.nat(), USD: fc.nat() }, { requiredKeys: [], noNullPrototype: true }),
+        prices: fc.record({ KRW: fc.nat(1_000_000_000), USD: fc.nat(1_000_000_000) }, { requiredKeys: [], noNullPrototype: true }),
         stock: fc.nat(999_999),
         state: fc.constantFrom('draft' as const, 'published' as const),
       }),
