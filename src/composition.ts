@@ -1,12 +1,12 @@
 import 'reflect-metadata';
 import { Container } from 'inversify';
 import type { Logger } from 'pino';
-import { createInbox, createPublish, type Deliver, type Event } from './shared/events.ts';
+import { createInbox, createPublish, type Event, tidyInbox } from './shared/events.ts';
 import { overWire, type Service } from './shared/contract.ts';
 import { connect, type Database } from './shared/database.ts';
 import { notFound } from './shared/errors.ts';
 import { type Background, type Module, type ModuleContext, type Route, type Subscription, tokens } from './shared/module.ts';
-import { createQueue, type Handler, type Queue } from './shared/queue.ts';
+import { createQueue, type Handler } from './shared/queue.ts';
 import type { Settings } from './shared/settings.ts';
 import { sweep } from './shared/sweep.ts';
 import { catalogModule } from './modules/catalog/module.ts';
@@ -55,68 +55,65 @@ export interface Kerf {
 
 export function compose({ settings, log, databaseUrl, poolSize, now = () => new Date(), forceWire = false }: Composition): Kerf {
   const container = new Container();
-  const databases = new Map<string, Database>();
-  const queues = new Map<string, Queue>();
-  const listeners = (type: string) =>
-    modules.filter(({ listens }) => listens.some((event) => event.type === type)).map(({ contract }) => contract.module);
+  const bound = <T>(token: symbol, absent: T) => (container.isBound(token) ? container.get<T>(token) : absent);
 
-  for (const { contract, wiring } of modules) {
+  const pools = modules.map((module) => {
+    const { contract, wiring } = module;
     const name = contract.module;
     const moduleLog = log.child({ module: name });
     const db = connect({ url: databaseUrl(name), applicationName: `kerf ${name}`, poolSize });
     const queue = createQueue(name, db, moduleLog);
-    const publish = createPublish(name, queue, listeners, now);
-    databases.set(name, db);
-    queues.set(name, queue);
+    const publish = createPublish(name, queue, listenersOf, now);
     container.bind<ModuleContext>(tokens(name).context).toConstantValue({ db, queue, publish, log: moduleLog, now, settings });
     container.load(wiring);
     if (forceWire) container.onActivation(contract.token, (_, service) => overWire(contract, service as never));
-  }
+    return { name, module, db, queue, log: moduleLog };
+  });
+  const hosted = pools.map((pool) => ({
+    ...pool,
+    inbox: createInbox(pool.db, bound<Subscription[]>(tokens(pool.name).subscriptions, [])),
+    background: bound<Background>(tokens(pool.name).background, {}),
+  }));
 
-  const bound = <T>(token: symbol, absent: T) => (container.isBound(token) ? container.get<T>(token) : absent);
-  const inboxes = new Map<string, Deliver>(
-    modules.map(({ contract: { module } }) => [
-      module,
-      createInbox(databases.get(module)!, bound<Subscription[]>(tokens(module).subscriptions, [])),
-    ]),
-  );
-  const deliver = async (module: string, event: Event) => {
-    const inbox = inboxes.get(module);
-    if (!inbox) throw notFound('module');
-    await inbox(event);
+  const deliver = async (to: string, event: Event) => {
+    const subscriber = hosted.find(({ name }) => name === to);
+    if (!subscriber) throw notFound('module');
+    await subscriber.inbox(event);
   };
-  const background = new Map(modules.map(({ contract: { module } }) => [module, bound<Background>(tokens(module).background, {})]));
   const sweeps: { stop(): Promise<void> }[] = [];
+  const startWorkOf = async ({ module, db, queue, log: moduleLog, background }: (typeof hosted)[number]) => {
+    const { jobs } = background;
+    const publishes = Object.keys(module.contract.events).length > 0;
+    await queue.start({ ...(publishes && { events: toSubscriber(deliver) }), ...(jobs && { jobs: toJob(jobs) }) });
+    const forget = { name: 'forget handled events', every: 3_600, run: () => tidyInbox(db, now()) };
+    const recurring = [...(background.sweeps ?? []), ...(module.listens.length > 0 ? [forget] : [])];
+    sweeps.push(...recurring.map((job) => sweep(job, moduleLog.child({ sweep: job.name }))));
+  };
 
   return {
     service: (contract) => container.get(contract.token),
-    routes: modules.flatMap(({ contract }) => bound<Route[]>(tokens(contract.module).routes, [])),
-    databases,
+    routes: hosted.flatMap(({ name }) => bound<Route[]>(tokens(name).routes, [])),
+    databases: new Map(hosted.map(({ name, db }) => [name, db])),
     deliver,
     async prepare() {
-      await Promise.all([...background.values()].map(({ prepare }) => prepare?.()));
+      await Promise.all(hosted.map(({ background }) => background.prepare?.()));
     },
     async startWork() {
-      await Promise.all(
-        [...background].map(async ([module, { jobs, sweeps: recurring = [] }]) => {
-          const publishes = Object.keys(modules.find(({ contract }) => contract.module === module)!.contract.events).length > 0;
-          await queues.get(module)!.start({
-            ...(publishes && { events: toSubscriber(deliver) }),
-            ...(jobs && { jobs: toJob(jobs) }),
-          });
-          sweeps.push(...recurring.map((job) => sweep(job, log.child({ module, sweep: job.name }))));
-        }),
-      );
+      await Promise.all(hosted.map(startWorkOf));
     },
     async stop() {
       await Promise.all(sweeps.map((running) => running.stop()));
-      await Promise.all([...queues.values()].map((queue) => queue.stop()));
-      await Promise.all([...databases.values()].map((db) => db.destroy()));
+      await Promise.all(hosted.map(({ queue }) => queue.stop()));
+      await Promise.all(hosted.map(({ db }) => db.destroy()));
     },
   };
 }
 
-const toSubscriber = (deliver: (module: string, event: Event) => Promise<void>): Handler => async ({ data }) => {
+/** The modules that handle this type of event. */
+const listenersOf = (type: string) =>
+  modules.filter(({ listens }) => listens.some((event) => event.type === type)).map(({ contract }) => contract.module);
+
+const toSubscriber = (deliver: Kerf['deliver']): Handler => async ({ data }) => {
   const { to, event } = data as { to: string; event: Event };
   await deliver(to, event);
 };

@@ -78,6 +78,13 @@ export const on = <T extends EventType>(
 /** Takes in one event for a module; a repeat of the same event changes nothing. */
 export type Deliver = (event: Event) => Promise<void>;
 
+const REMEMBERED_DAYS = 30;
+
+/** Forgets events that were handled so long ago (queues keep nothing for longer than two weeks) that none comes again. */
+export async function tidyInbox(db: Database, now: Date): Promise<void> {
+  await db('inbox').where('received_at', '<', new Date(now.getTime() - REMEMBERED_DAYS * 86_400_000)).delete();
+}
+
 /** The module's inbox: table `inbox (event_id, handler, received_at)` in its schema. */
 export function createInbox(db: Database, subscriptions: readonly Subscription[]): Deliver {
   const byType = Map.groupBy(subscriptions, (subscription) => subscription.type);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { event } from '../../src/shared/contract.ts';
 import { traceId, withTrace } from '../../src/shared/context.ts';
 import { type Database, rows, transaction } from '../../src/shared/database.ts';
-import { createInbox, createPublish, type Event, on } from '../../src/shared/events.ts';
+import { createInbox, createPublish, type Event, on, tidyInbox } from '../../src/shared/events.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createQueue, type Queue } from '../../src/shared/queue.ts';
 import { createTestContext, type TestContext } from '../support/module-context.ts';
@@ -99,6 +99,12 @@ describe('the inbox', () => {
     await Promise.all(Array.from({ length: 8 }, () => deliver(arrived)));
     await deliver(arrived);
     expect(handled).toBe(1);
+  });
+
+  it('forgets what was handled long ago, and nothing else', async () => {
+    await db('inbox').insert([{ event_id: newId(), handler: 'old', received_at: new Date(Date.now() - 31 * 86_400_000) }, { event_id: newId(), handler: 'young' }]);
+    await tidyInbox(db, now());
+    expect(await db('inbox').whereIn('handler', ['old', 'young']).pluck('handler')).toEqual(['young']);
   });
 
   it('forgets an event whose handling failed, so that it can come again', async () => {
