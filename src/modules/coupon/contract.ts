@@ -224,7 +224,7 @@ export const couponContract = defineContract({
 
     /**
      * Staff: replaces the promotion if `version` is its current one. Granted uses stay as they were granted: a limit
-     * below them only means that there are no more.
+     * below them only means that there are no more. `promotion_inconsistent` also for taking the last code off an active one.
      */
     updatePromotion: write({
       input: z.object({ id: Id, version: z.int(), draft: PromotionDraft }),

@@ -4,7 +4,7 @@ import { decodeCursor, encodeCursor } from '../../shared/http.ts';
 import { newId } from '../../shared/ids.ts';
 import { type Basket, type Coupon, type Promotion, PromotionDraft } from './contract.ts';
 import { assertUnchanged, type Candidate, customerKey, quoteBasket, sameDiscounts } from './coupon.ts';
-import { assertConsistent, normalizeCode, windowOf } from './promotion.ts';
+import { assertConsistent, assertStillBrought, normalizeCode, windowOf } from './promotion.ts';
 import { cancel, consume, isCounted, isSettled, type Redemption, release } from './redemption.ts';
 
 export interface FakeCoupon extends Coupon {
@@ -119,6 +119,7 @@ export function createFakeCoupon({ now = () => new Date(), timeZone = 'Asia/Seou
       const draft = written(input);
       const current = get(id);
       if (current.version !== version) throw conflict('version_mismatch', 'The promotion was changed in the meantime.', { version: current.version });
+      assertStillBrought(current, draft);
       assertFree(id, draft.codes);
       promotions.set(id, { ...current, ...draft, version: version + 1 });
       return get(id);

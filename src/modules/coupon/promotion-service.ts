@@ -5,7 +5,7 @@ import { decodeCursor, encodeCursor } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import { type Coupon, type Promotion, PromotionDraft } from './contract.ts';
-import { assertConsistent, windowOf } from './promotion.ts';
+import { assertConsistent, assertStillBrought, windowOf } from './promotion.ts';
 import { addPromotion, findPromotion, listPromotions, replaceCodes, replacePromotion, type Writing } from './promotion-repository.ts';
 
 /** What staff do. */
@@ -36,7 +36,9 @@ export function createPromotionService({
     async updatePromotion({ id, version, draft }) {
       const promotion = written(id, draft);
       return transaction(db, async (trx) => {
-        if (!(await replacePromotion(trx, promotion, version))) throw versionMismatch(await get(trx, id));
+        const before = await get(trx, id);
+        assertStillBrought(before, promotion.draft);
+        if (!(await replacePromotion(trx, promotion, version))) throw versionMismatch(before);
         await putCodes(trx, promotion);
         return get(trx, id);
       });

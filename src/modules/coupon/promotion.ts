@@ -35,6 +35,14 @@ export function assertConsistent(draft: PromotionDraft, window: Window): void {
   if (errors.length > 0) throw invalid('promotion_inconsistent', errors[0]!.message, { errors });
 }
 
+/** Taking the last code off would give the promotion to everybody at once: that is another promotion, or a pause. */
+export function assertStillBrought(before: Pick<PromotionDraft, 'codes'>, { codes, active }: PromotionDraft): void {
+  if (before.codes.length > 0 && codes.length === 0 && active) {
+    const message = 'Without its last code it would apply to every basket: pause it, or make an automatic one.';
+    throw invalid('promotion_inconsistent', message, { errors: [{ path: 'codes', message }] });
+  }
+}
+
 function* contradictions(draft: PromotionDraft, { startsAt, endsAt }: Window): Generator<Contradiction> {
   const { benefit } = draft;
   if ((draft.class === 'shipping') !== (benefit.kind === 'free_shipping')) {

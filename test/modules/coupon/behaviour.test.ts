@@ -204,6 +204,12 @@ describe.each([
       expect(await used(coupon, promotion)).toBe(1);
     });
 
+    it('does not let a promotion become everybody’s by losing its last code', async () => {
+      const { id, version } = await promote(coupon, { codes: ['ONLY-CODE'] });
+      await expect(coupon.updatePromotion({ id, version, draft: draft({ codes: [] }) })).rejects.toMatchObject({ reason: 'promotion_inconsistent' });
+      expect(await coupon.updatePromotion({ id, version, draft: draft({ codes: [], active: false }) })).toMatchObject({ codes: [], active: false });
+    });
+
     it('of no discounts makes sure that there are none', async () => {
       const basket = basketWith([], { currency: 'JPY' });
       const nothing = { basket, discounts: [], expiresAt: after(now(), 30).toISOString() };
