@@ -5,7 +5,7 @@ import { AppError, invalid } from '../shared/errors.ts';
  * reader), no NUL and no half of a surrogate pair (Postgres refuses both).
  */
 export function parseJsonBody(body: Buffer, contentType: string | undefined): unknown {
-  if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(contentType ?? '')) {
+  if (!/^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i.test(contentType ?? '')) {
     throw invalid('content_type_unsupported', 'Send the body as application/json.');
   }
   try {
@@ -26,7 +26,7 @@ function refuseDuplicateKeys(text: string): void {
     if (token === '{') open.push(new Set());
     else if (token === '[') open.push(undefined);
     else if (token === '}' || token === ']') open.pop();
-    else if (/^\s*:/.test(text.slice(index + token.length, index + token.length + 20))) {
+    else if (isKey(text, index + token.length)) {
       const keys = open.at(-1);
       const key = JSON.parse(token) as string;
       if (keys?.has(key)) throw invalid('invalid_json', `The body has the key "${key.slice(0, 50)}" twice.`);
@@ -34,6 +34,12 @@ function refuseDuplicateKeys(text: string): void {
     }
   }
 }
+
+function isKey(text: string, end: number): boolean {
+  COLON.lastIndex = end;
+  return COLON.test(text);
+}
+const COLON = /\s*:/y;
 
 function refuseOddText(text: string, value: unknown): void {
   if (/\\u(?:0000|d[89a-f])/i.test(text) && !isPlain(value)) {

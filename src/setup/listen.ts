@@ -26,7 +26,7 @@ const NOT_YET: RequestListener = (_req, res) => {
 /** Takes a port, so that the address is known before anything is set up behind it. */
 export async function listen({ host, port, preferred, variable }: Where): Promise<Listening> {
   let app = NOT_YET;
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 });
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 1_000 });
   server.on('request', (req, res) => {
     if (!server.listening) res.setHeader('connection', 'close');
     app(req, res);

@@ -11,7 +11,7 @@ export function createMailer({ smtpUrl, from, directory }: { smtpUrl: string | u
   }
   return async ({ to, subject, text }) => {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const name = `${new Date().toISOString().replaceAll(':', '-')}-${to.replaceAll(/[^\w.@+-]/g, '_')}.txt`;
+    const name = `${new Date().toISOString().replaceAll(':', '-')}-${to.replaceAll(/[^\w.@+-]/g, '_').slice(0, 100)}.txt`;
     await writeFile(join(directory, name), `From: ${from}\nTo: ${to}\nSubject: ${subject}\n\n${text}\n`, { mode: 0o600 });
   };
 }

@@ -12,6 +12,7 @@ describe('parseJsonBody', () => {
   it.each([
     ['a key twice', '{"a":1,"a":2}', 'invalid_json'],
     ['a key twice by escape', '{"a":1,"\\u0061" :2}', 'invalid_json'],
+    ['a key twice, far from its colon', `{"a"${' '.repeat(40)}:1,"a"${' '.repeat(40)}:2}`, 'invalid_json'],
     ['a key twice inside', '{"a":[{"b":1, "c":2, "b":3}]}', 'invalid_json'],
     ['broken JSON', '{"a":', 'invalid_json'],
     ['nothing', '', 'invalid_json'],
@@ -24,7 +25,7 @@ describe('parseJsonBody', () => {
     expect(() => parseJsonBody(Buffer.from([0x22, 0xff, 0x22]), 'application/json')).toThrow(expect.objectContaining({ reason: 'invalid_json' }));
   });
 
-  it.each([undefined, 'text/plain', 'application/x-www-form-urlencoded'])('refuses the content type %s', (type) => {
+  it.each([undefined, 'text/plain', 'application/json; charset=euc-kr', 'application/jsonx', 'application/x-www-form-urlencoded'])('refuses the content type %s', (type) => {
     expect(() => parseJsonBody(Buffer.from('{}'), type)).toThrow(expect.objectContaining({ reason: 'content_type_unsupported' }));
   });
 });

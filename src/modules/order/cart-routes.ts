@@ -9,6 +9,7 @@ const OneCart = z.strictObject({ cartId: Id });
 const OneItem = OneCart.extend({ itemId: Id });
 const OneCode = OneCart.extend({ code: z.string().trim().min(1).max(64).meta({ example: 'WELCOME10' }) });
 const quantity = z.int().min(1).max(999);
+const quantityOrNone = z.int().min(0).max(999);
 
 const responses = { 200: { description: 'The cart, priced now', schema: Cart } };
 const headers = { 'If-Match': 'change the cart only if it still has this ETag' };
@@ -87,7 +88,7 @@ export function cartRoutes(orders: Orders): Route[] {
       access: 'anyone',
       headers,
       params: OneItem,
-      body: z.strictObject({ quantity: quantity.min(0) }).meta({ example: { quantity: 3 } }),
+      body: z.strictObject({ quantity: quantityOrNone }).meta({ example: { quantity: 3 } }),
       responses,
       problems: { 404: ['item_not_found'], ...NOT_CHANGED },
       handle: async ({ params, principal, headers, body }) =>

@@ -49,7 +49,10 @@ const device = z.string().max(300).default('');
 export const userContract = defineContract({
   module: 'user',
   methods: {
-    /** Makes an unverified account and mails a token; for a known address it mails that instead. Answers the same. */
+    /**
+     * Makes an account that waits for its address to be proven, and mails a token. Registering such an address again
+     * starts over, with the new password; the owner of a proven one gets a mail that says so. Answers the same.
+     */
     register: write({
       input: z.object({ email: Email, password: Password, name: z.string().trim().min(1).max(100) }),
       output: Nothing,
@@ -62,8 +65,8 @@ export const userContract = defineContract({
     verifyEmail: write({ input: z.object({ token: z.string().max(200) }), output: Nothing, reasons: ['token_invalid'] }),
 
     /**
-     * `login_failed` for a wrong address as for a wrong password, and while too many wrong ones were tried.
-     * Unverified accounts may log in. `cartId`: the guest cart to be merged, passed on in `user.logged_in`.
+     * `login_failed` for a wrong address as for a wrong password, for an address that is not proven yet (or registering
+     * and logging in would tell who has an account), and while too many wrong ones were tried. `cartId`: the guest cart to be merged, passed on in `user.logged_in`.
      */
     login: write({
       input: z.object({ email: Email, password: z.string().max(256), device, cartId: Id.optional() }),

@@ -9,15 +9,16 @@ export type PasswordCheck = ReturnType<typeof createPasswordCheck>;
 
 /**
  * Runs `proceed` in a transaction, with the account locked, when the password is right and may be tried; otherwise
- * counts a failure and answers undefined. The same work for an unknown address, a wrong password and a throttled
- * account. The account is looked at again after the long computation: the password may have been changed, or the
+ * counts a failure and answers undefined. The same work for an unknown or unproven address, a wrong password and a
+ * throttled account. The account is looked at again after the long computation: the password may have been changed, or the
  * tenth failure counted, in the meantime.
  */
 export function createPasswordCheck({ db, now }: ModuleContext, hasher: PasswordHasher) {
   return async <T>(email: string, password: string, proceed: (trx: Transaction, account: Account) => Promise<T>): Promise<T | undefined> => {
     const keys = { email, emailDigest: emailDigest(email) };
     const known = await findCredentials(db, keys);
-    const mayTry = (credentials: Credentials | undefined) => credentials !== undefined && !isThrottled(credentials, now());
+    const mayTry = (credentials: Credentials | undefined) =>
+      credentials !== undefined && credentials.emailVerifiedAt !== null && !isThrottled(credentials, now());
     const matches = await hasher.verify(password, mayTry(known) ? known?.passwordHash : undefined);
     return transaction(db, async (trx) => {
       const current = await lockCredentials(trx, keys);

@@ -16,10 +16,11 @@ export function createRegistrationService({ db, queue, now }: ModuleContext, { h
       const email = normalizeEmail(typed);
       assertHardToGuess(password, email);
       const passwordHash = await hasher.hash(password);
-      const id = newId();
       await transaction(db, async (trx) => {
-        const userId = await insertAccount(trx, { id, email, name, passwordHash, role: 'customer', emailVerifiedAt: null, createdAt: now() });
-        await queue.enqueue(trx, userId === id ? 'send-verification' : 'send-known-address', { userId });
+        const account = { id: newId(), email, name, passwordHash, role: 'customer' as const, emailVerifiedAt: null, createdAt: now() };
+        const { id: userId, verified } = await insertAccount(trx, account);
+        await deleteMailTokens(trx, userId, 'verify_email');
+        await queue.enqueue(trx, verified ? 'send-known-address' : 'send-verification', { userId });
       });
       return {};
     },
@@ -46,7 +47,7 @@ export function createRegistrationService({ db, queue, now }: ModuleContext, { h
       const passwordHash = await hasher.hash(password);
       const id = newId();
       const at = now();
-      const userId = await transaction(db, (trx) =>
+      const { id: userId } = await transaction(db, (trx) =>
         insertAccount(trx, { id, email: normalizeEmail(email), name, passwordHash, role, emailVerifiedAt: at, createdAt: at }),
       );
       return { userId, created: userId === id };

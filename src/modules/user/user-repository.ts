@@ -10,17 +10,24 @@ const CREDENTIALS = `
   from users u left join login_failures f on f.email_digest = :emailDigest
   where u.email = :email`;
 
-/** Answers the new account's id, or that of the account which has this address already: one statement either way. */
-export async function insertAccount(trx: Transaction, account: NewAccount): Promise<string> {
-  const [saved] = await rows<{ id: string }>(
+/**
+ * Makes the account, or starts over one of this address that was never verified; a verified one stays as it is. One
+ * statement either way.
+ */
+export async function insertAccount(trx: Transaction, account: NewAccount): Promise<{ id: string; verified: boolean }> {
+  const [saved] = await rows<{ id: string; verified: boolean }>(
     trx,
     `insert into users as u (id, email, email_verified_at, name, role, password_hash, created_at)
      values (:id, :email, :emailVerifiedAt, :name, :role, :passwordHash, :createdAt)
-     on conflict (email) do update set name = u.name
-     returning u.id`,
+     on conflict (email) do update set
+       name = case when u.email_verified_at is null then excluded.name else u.name end,
+       password_hash = case when u.email_verified_at is null then excluded.password_hash else u.password_hash end,
+       role = case when u.email_verified_at is null then excluded.role else u.role end,
+       email_verified_at = coalesce(u.email_verified_at, excluded.email_verified_at)
+     returning u.id, u.email_verified_at is not null as verified`,
     { ...account },
   );
-  return saved!.id;
+  return saved!;
 }
 
 export async function findAccount(db: Database | Transaction, userId: string): Promise<Account | undefined> {

@@ -11,15 +11,29 @@ afterAll(() => setup.context.close());
 const fresh = () => ({ email: `${newId()}@example.com`, password: PASSWORD, name: '김미나' });
 
 describe('registering', () => {
-  it('makes an unverified account that may log in, and mails a token in Korean and English', async () => {
+  const verify = async () => setup.users.verifyEmail({ token: tokenIn((await setup.deliver()).at(-1)!.text) });
+
+  it('makes an account that may log in once the mailed token has proven its address', async () => {
     const account = fresh();
     expect(await setup.users.register(account)).toEqual({});
     const [mail] = await setup.deliver();
     expect(mail).toMatchObject({ to: account.email, subject: expect.stringMatching(/확인.*confirm/) });
     expect(mail!.text).toContain(`curl -X POST http://shop.test/v1/auth/verify -H 'content-type: application/json' -d '{"token":"${tokenIn(mail!.text)}"}'`);
     expect(mail!.text, 'a stranger may have chosen the name').not.toContain(account.name);
+    await expect(setup.users.login(account)).rejects.toMatchObject({ reason: 'login_failed' });
+    await setup.users.verifyEmail({ token: tokenIn(mail!.text) });
     const { userId } = await setup.claims((await setup.users.login(account)).accessToken);
-    expect(await setup.users.getProfile({ userId })).toMatchObject({ email: account.email, emailVerified: false, role: 'customer' });
+    expect(await setup.users.getProfile({ userId })).toMatchObject({ email: account.email, emailVerified: true, role: 'customer' });
+  });
+
+  it('tells nobody by logging in with what was just registered whether there was an account', async () => {
+    const { email } = await setup.account();
+    const guess = { password: OTHER_PASSWORD, name: 'A stranger' };
+    for (const address of [email, `${newId()}@example.com`]) {
+      await setup.users.register({ ...guess, email: address });
+      await expect(setup.users.login({ ...guess, email: address })).rejects.toMatchObject({ reason: 'login_failed' });
+    }
+    await setup.deliver();
   });
 
   it('answers the same for a known address, with the same work, and tells its owner by mail', async () => {
@@ -30,7 +44,7 @@ describe('registering', () => {
       return { computations: setup.hasher.counter.computations - before.computations, jobs: setup.context.enqueued.length - before.jobs, statements };
     };
     const first = await work();
-    await setup.deliver();
+    await verify();
     const second = await work();
     expect(second).toEqual(first);
     expect(first.computations).toBe(1);
@@ -39,10 +53,23 @@ describe('registering', () => {
     expect(mail!.text).not.toContain('Token');
   });
 
-  it('changes nothing about an account that is registered again', async () => {
+  it('changes nothing about a proven account that is registered again', async () => {
     const account = fresh();
     await setup.users.register(account);
+    await verify();
     await setup.users.register({ ...account, password: OTHER_PASSWORD });
+    await expect(setup.users.login({ ...account, password: OTHER_PASSWORD })).rejects.toMatchObject({ reason: 'login_failed' });
+    await expect(setup.users.login(account)).resolves.toMatchObject({ tokenType: 'Bearer' });
+  });
+
+  it('starts over when an unproven address is registered again: whoever squatted on it has nothing', async () => {
+    const account = fresh();
+    await setup.deliver();
+    await setup.users.register({ ...account, password: OTHER_PASSWORD });
+    const [squatter] = await setup.deliver();
+    await setup.users.register(account);
+    await expect(setup.users.verifyEmail({ token: tokenIn(squatter!.text) })).rejects.toMatchObject({ reason: 'token_invalid' });
+    await verify();
     await expect(setup.users.login({ ...account, password: OTHER_PASSWORD })).rejects.toMatchObject({ reason: 'login_failed' });
     await expect(setup.users.login(account)).resolves.toMatchObject({ tokenType: 'Bearer' });
   });
@@ -52,8 +79,7 @@ describe('registering', () => {
     await Promise.all([email, email.toUpperCase(), ` ${email} `, email].map((typed) => setup.users.register({ ...rest, email: typed })));
     expect((await setup.users.listUsers({ email: email.toUpperCase(), limit: 10 })).items).toHaveLength(1);
     const mails = (await setup.deliver()).filter(({ to }) => to === email);
-    expect(mails.filter(({ text }) => text.includes('Token'))).toHaveLength(1);
-    expect(mails).toHaveLength(4);
+    expect(mails.filter(({ text }) => text.includes('Token'))).toHaveLength(4);
   });
 
   it.each(['1234567890', 'QwertyUiop', 'ＰＡＳＳＷＯＲＤ１２３', 'zzzzzzzzzzzz', 'kim.mina.1990', 'Kim.Mina.1990@example.com'])('refuses the password %s', async (password) => {
@@ -105,6 +131,7 @@ it('keeps no token and no password in clear', async () => {
   await setup.users.register(account);
   await setup.users.requestPasswordReset({ email: account.email });
   const secrets = (await setup.deliver()).map(({ text }) => tokenIn(text));
+  await setup.users.verifyEmail({ token: secrets[0]! });
   const { accessToken, refreshToken } = await setup.users.login(account);
   const tables = ['users', 'sessions', 'refresh_tokens', 'mail_tokens', 'login_failures', 'signing_keys'];
   const stored = JSON.stringify(await Promise.all(tables.map((table) => setup.context.db(table).select())));
