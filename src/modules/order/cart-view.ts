@@ -15,7 +15,7 @@ export function presentCart(cart: Cart, { lines, totals, discounts, codes }: Pri
   return {
     id,
     customerId,
-    email,
+    hasEmail: email !== null,
     state,
     currency,
     version,

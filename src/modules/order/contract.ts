@@ -61,8 +61,8 @@ export const Cart = z
   .object({
     id: Id,
     customerId: Id.nullable(),
-    /** a guest's, once it was given; a customer's is the account's */
-    email: z.email().nullable(),
+    /** a guest gave an address; which one is never answered: the cart's id opens the cart, and no more than that */
+    hasEmail: z.boolean(),
     state: CartState,
     currency: Currency,
     version: z.int(),

@@ -244,6 +244,12 @@ describe('one cart', () => {
     expect(await shop.place({ source: ofCart(cartId), email: 'MINA@example.com' })).toMatchObject({ replayed: true, order: { id: order.id } });
     await expect(shop.place({ source: ofCart(cartId), email: 'jun@example.com' })).rejects.toEqual(refusal('cart_not_active'));
 
+    const known = await shop.openCart(GUEST, [shop.sell(), 1]);
+    await shop.orders.setEmail({ cartId: known, viewer: GUEST, email: 'mina@example.com' });
+    await shop.place({ source: ofCart(known) });
+    expect(JSON.stringify(await shop.orders.getCart({ cartId: known, viewer: GUEST }))).not.toContain('mina@example.com');
+    await expect(shop.place({ source: ofCart(known), email: undefined })).rejects.toEqual(refusal('cart_not_active'));
+
     const { id: userId } = shop.users.addUser();
     const guestCart = await shop.openCart(GUEST, [shop.sell(), 1]);
     await shop.place({ source: ofCart(guestCart), viewer: customer(userId) });
