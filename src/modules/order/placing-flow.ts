@@ -7,7 +7,8 @@ import type { Inventory } from '../inventory/contract.ts';
 import type { Payments } from '../payment/contract.ts';
 import type { ChangeOrder } from './change-order-flow.ts';
 import type { Placement } from './contract.ts';
-import { type Order, type PlacingClaim, type Refusal, refuse } from './order.ts';
+import { isLive, type Order, type PlacingClaim, type Refusal, refuse } from './order.ts';
+import { findOrder } from './order-repository.ts';
 import { factsOf, hasFailed, learn, NO_PAYMENT, type PaymentFacts } from './payment-facts.ts';
 import { basketOf } from './pricing-service.ts';
 import { paymentDeclined, settle } from './settlement.ts';
@@ -100,7 +101,7 @@ export function createPlacing({ context, inventory, coupon, payments, changeOrde
 
   /** Undoes what this run did and answers the error to throw. What cannot be undone now is left, claimed, to recovery. */
   async function giveUp(order: ClaimedOrder, undo: UndoLog, error: unknown): Promise<unknown> {
-    if (hasLapsed(order.claim)) return unavailable();
+    if (hasLapsed(order.claim)) return leave(order, undo);
     const refusal = refusalFor(error);
     try {
       await undo.undo();
@@ -112,14 +113,25 @@ export function createPlacing({ context, inventory, coupon, payments, changeOrde
     return refusal ? toError(refusal) : error;
   }
 
+  /** What this run came to hold after the order was undone, nobody else gives back; before that it is recovery's to decide. */
+  async function leave({ id }: ClaimedOrder, undo: UndoLog): Promise<unknown> {
+    try {
+      const current = await findOrder(db, id);
+      if (current && !isLive(current)) await undo.undo();
+    } catch (trouble) {
+      log.error({ err: trouble, orderId: id }, 'what a late run holds for an order that was undone could not be given back');
+    }
+    return unavailable();
+  }
+
   /** Somebody else may have taken the order over, and holds for it what we would give back. */
   function hasLapsed({ until }: PlacingClaim): boolean {
     return now() >= until;
   }
 
-  function refuseOrder({ id, claim }: ClaimedOrder, refusal: Refusal | null): Promise<Order> {
+  function refuseOrder({ id, claim }: ClaimedOrder, refusal: Refusal | null, { undone } = { undone: true }): Promise<Order> {
     return transaction(db, (trx) =>
-      changeOrder(trx, id, (order) => (order.claim?.token === claim.token ? refuse(order, refusal, now()) : order), { undone: true }),
+      changeOrder(trx, id, (order) => (order.claim?.token === claim.token ? refuse(order, refusal, now()) : order), { undone }),
     );
   }
 
@@ -149,7 +161,8 @@ export function createPlacing({ context, inventory, coupon, payments, changeOrde
   async function undoAndRefuse(order: ClaimedOrder, refusal: Refusal | null): Promise<Order> {
     if (hasLapsed(order.claim)) throw unavailable();
     await undoAll(order.id);
-    return refuseOrder(order, refusal);
+    // Once more after the refusal: the run that was interrupted may only be slow, and hold something by then.
+    return refuseOrder(order, refusal, { undone: false });
   }
 
   /** Gives back whatever the order may hold; the payment first, so that no charge comes after the goods are gone. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { unavailable } from '../../../src/shared/errors.ts';
 import { createShop, customer, type Fault, GUEST, lines, placement, type Shop } from './support.ts';
 
 let shop: Shop;
@@ -240,6 +241,53 @@ describe('a run that is slower than its lease', () => {
     expect(await aftermath(bought)).toEqual(PLACED);
   });
 
+  it.each(['fails after', 'answers'])('gives back what it came to hold after recovery refused the order (its reservation %s)', async (answer) => {
+    const variantId = shop.sell({ stock: 1 });
+    const { reserve } = shop.inventory;
+    shop.inventory.reserve = async (input) => {
+      shop.inventory.reserve = reserve;
+      shop.pass(LEASE);
+      await shop.recover();
+      await shop.work();
+      await reserve(input);
+      if (answer === 'fails after') throw unavailable();
+      return {};
+    };
+    const input = placement({ source: lines(variantId) });
+    await expect(shop.orders.placeOrder(input)).rejects.toEqual(refusal('unavailable'));
+    expect(await shop.order(input.orderId)).toMatchObject({ state: 'refused', reason: 'interrupted' });
+    expect(await shop.level(variantId)).toMatchObject({ onHand: 1, reserved: 0 });
+  });
+
+  it('gives back by a job what it came to hold while recovery refused the order', async () => {
+    const variantId = shop.sell({ stock: 1 });
+    const input = placement({ source: lines(variantId) });
+    const { reserve, release } = shop.inventory;
+    let recovered: Promise<void> | undefined;
+    const late = new Promise<void>((resolve) => {
+      shop.inventory.release = async (order) => {
+        shop.inventory.release = release;
+        await release(order);
+        resolve();
+        await expect(placing).rejects.toEqual(refusal('unavailable'));
+        return {};
+      };
+    });
+    shop.inventory.reserve = async (order) => {
+      shop.inventory.reserve = reserve;
+      shop.pass(LEASE);
+      recovered = shop.recover();
+      await late;
+      return reserve(order);
+    };
+    const placing = shop.orders.placeOrder(input);
+    await expect(placing).rejects.toEqual(refusal('unavailable'));
+    await recovered;
+    expect((await shop.order(input.orderId)).state).toBe('refused');
+    await shop.work();
+    expect(await shop.level(variantId)).toMatchObject({ onHand: 1, reserved: 0 });
+  });
+
   it('gives the money back when its charge comes after recovery undid the order', async () => {
     const bought = await buy();
     const { pay } = shop.payments;
@@ -249,6 +297,7 @@ describe('a run that is slower than its lease', () => {
       const { cancel } = shop.payments;
       shop.payments.cancel = async () => ({});
       await shop.recover();
+      await shop.work();
       shop.payments.cancel = cancel;
       return pay(input);
     };
