@@ -1,11 +1,14 @@
 import { transaction } from '../../shared/database.ts';
+import { isAppError } from '../../shared/errors.ts';
 import type { Background, ModuleContext } from '../../shared/module.ts';
 import { deleteForgotten } from './cart-repository.ts';
 import { createChangeOrder, UNDO_JOB } from './change-order-flow.ts';
 import { expire, isOverdue } from './order.ts';
 import { listOverdue, takeInterrupted } from './order-repository.ts';
 import type { Callees } from './order-service.ts';
+import { factsOf, NO_PAYMENT, type PaymentFacts } from './payment-facts.ts';
 import { type ClaimedOrder, createPlacing, holdsUntil, newClaim } from './placing-flow.ts';
+import { settle } from './settlement.ts';
 
 const BATCH = 20;
 const OPERATIONS_KEPT_DAYS = 7;
@@ -14,6 +17,7 @@ const GUEST_CARTS_KEPT_DAYS = 90;
 /** What happens to carts and orders by itself. Every sweep may run in many processes at once. */
 export function createOrderJobs(context: ModuleContext, callees: Callees) {
   const { db, log, now, settings } = context;
+  const { payments } = callees;
   const changeOrder = createChangeOrder(context);
   const { recover, undoAll } = createPlacing({ context, ...callees, changeOrder });
 
@@ -38,12 +42,43 @@ export function createOrderJobs(context: ModuleContext, callees: Callees) {
     if (orders.length === BATCH) await recoverInterrupted();
   }
 
+  /** A failure leaves the order to the next sweep, and stops no other. */
   async function expireOverdue(): Promise<void> {
     const overdue = await listOverdue(db, now(), BATCH);
-    for (const { id } of overdue) {
-      await transaction(db, (trx) => changeOrder(trx, id, (order) => (isOverdue(order, now()) ? expire(order, now()) : order)));
+    const ended = await Promise.all(
+      overdue.map(({ id }) =>
+        settleOrExpire(id).catch((error: unknown) => {
+          log.warn({ err: error, orderId: id }, 'an overdue order could not be expired yet');
+          return false;
+        }),
+      ),
+    );
+    if (overdue.length === BATCH && ended.includes(true)) await expireOverdue();
+  }
+
+  /** A webhook may have been lost: the payment is asked once more, and what is overdue is decided under the order's lock. */
+  async function settleOrExpire(orderId: string): Promise<boolean> {
+    const facts = await askPayment(orderId);
+    const order = await transaction(db, (trx) =>
+      changeOrder(trx, orderId, (found) => {
+        const settled = settle(found, facts, { now: now(), token: null, windowMinutes: settings.paymentWindowMinutes });
+        return isOverdue(settled, now()) ? expire(settled, now()) : settled;
+      }),
+    );
+    return order.state !== 'pending';
+  }
+
+  /**
+   * Nothing new when there is no payment, and also when it cannot be asked: the order then expires all the same, for the
+   * goods are not held much longer, and payment gives back by itself what it took for an order that expired.
+   */
+  async function askPayment(orderId: string): Promise<PaymentFacts> {
+    try {
+      return factsOf(await payments.refresh({ orderId }));
+    } catch (error) {
+      if (!isAppError(error, 'not_found')) log.warn({ err: error, orderId }, 'an order expires without its payment being asked');
+      return NO_PAYMENT;
     }
-    if (overdue.length === BATCH) await expireOverdue();
   }
 
   async function tidy(): Promise<void> {

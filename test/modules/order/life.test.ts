@@ -64,6 +64,53 @@ describe('an order that waits for its payment', () => {
     expect((await shop.place({ source: input.source })).order.state).toBe('placed');
   });
 
+  it('expires when its time is over, whatever becomes of another one', async () => {
+    const [broken, sound] = [await waiting(), await waiting()];
+    await shop.rows(`update orders set version = 2147483647 where id = ?`, [broken.orderId]);
+    shop.pass({ minutes: 30 });
+    await shop.expire();
+    expect((await shop.order(broken.orderId)).state).toBe('pending');
+    expect((await shop.order(sound.orderId)).state).toBe('expired');
+    await shop.rows(`update orders set version = 1 where id = ?`, [broken.orderId]);
+    await shop.expire();
+    expect((await shop.order(broken.orderId)).state).toBe('expired');
+  });
+
+  it('gives up for one sweep when none of a whole batch can be expired', async () => {
+    const all = await Promise.all(Array.from({ length: 20 }, () => waiting()));
+    await shop.rows(`update orders set version = 2147483647 where state = 'pending'`);
+    shop.pass({ minutes: 30 });
+    await shop.expire();
+    expect((await shop.order(all[0]!.orderId)).state).toBe('pending');
+    await shop.rows(`update orders set version = 1 where state = 'pending'`);
+    await shop.expire();
+    for (const { orderId } of all) expect((await shop.order(orderId)).state).toBe('expired');
+  });
+
+  it('is placed, not expired, when it was paid and nobody said so, however many sweep at once', async () => {
+    const { orderId } = await waiting();
+    shop.payments.decide(orderId);
+    shop.pass({ minutes: 31 });
+    await Promise.all([shop.expire(), shop.expire(), shop.expire()]);
+    expect(await shop.order(orderId)).toMatchObject({ state: 'placed', paymentStatus: 'paid' });
+    expect(published(orderId)).toEqual(['order.placed']);
+    await shop.deliver();
+    expect((await shop.order(orderId)).state).toBe('placed');
+  });
+
+  it('expires when payments cannot be asked, and late money goes back', async () => {
+    const { orderId, variantId } = await waiting();
+    shop.payments.decide(orderId);
+    shop.pass({ minutes: 31 });
+    void shop.break('payments.refresh', 'fails before');
+    await shop.expire();
+    shop.repair();
+    expect((await shop.order(orderId)).state).toBe('expired');
+    await shop.deliver();
+    expect(await shop.payments.getPayment({ orderId })).toMatchObject({ captured: 60_000, refunded: 60_000 });
+    expect(await shop.level(variantId)).toMatchObject({ onHand: 1, reserved: 0 });
+  });
+
   it('expires when its time is over, and its cart can be ordered again', async () => {
     const { orderId, cartId, variantId, input } = await waiting();
     shop.pass({ minutes: 29 });
