@@ -6,7 +6,9 @@ export const MODULES = ['user', 'catalog', 'inventory', 'order', 'payment', 'cou
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
-const postgresUrl = z.string().regex(/^postgres(ql)?:\/\/.+/, 'must look like postgres://user:password@host:5432/database');
+const postgresUrl = z
+  .string()
+  .refine((text) => /^postgres(ql)?:\/\/.+/.test(text) && URL.canParse(text), 'must look like postgres://user:password@host:5432/database, with odd characters of the password percent-encoded');
 const timeZone = z.string().refine((zone) => isTimeZone(zone), 'must be an IANA time zone like Asia/Seoul');
 
 /** Every variable that Kerf reads. Nothing is required: with none of them the embedded Postgres is used. */
@@ -16,7 +18,7 @@ export const Environment = z.object({
   HOST: z.string().min(1).default('0.0.0.0').meta({ description: 'address the public API listens on' }),
   KERF_INTERNAL_PORT: port.optional().meta({ description: 'port for metrics, on 127.0.0.1 unless KERF_INTERNAL_HOST says otherwise; default 3001, or the next free one' }),
   KERF_INTERNAL_HOST: z.string().min(1).default('127.0.0.1').meta({ description: 'address the internal port listens on' }),
-  KERF_PUBLIC_URL: z.url().optional().meta({ description: 'address under which clients reach the API; default http://localhost:<port>' }),
+  KERF_PUBLIC_URL: z.string().refine(isWebAddress, 'must look like https://shop.example, with nothing after the path').optional().meta({ description: 'address under which clients reach the API; default http://localhost:<port>' }),
   DATABASE_URL: postgresUrl.optional().meta({ description: 'administrator connection to a Postgres 15 or newer; default: the embedded one' }),
   ...Object.fromEntries(
     MODULES.map((name) => [
@@ -35,6 +37,12 @@ export const Environment = z.object({
   KERF_SMTP_URL: z.string().regex(/^smtps?:\/\/.+/, 'must look like smtp://user:password@host:587').optional().meta({ description: 'mail server; default: mails are written to files in the data directory' }),
   KERF_MAIL_FROM: z.string().min(3).default('Kerf <shop@localhost>').meta({ description: 'sender of mails' }),
   KERF_TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0).meta({ description: 'how many reverse proxies in front are to be believed about the client address' }),
+  KERF_CORS_ORIGINS: z
+    .string()
+    .transform((text) => text.split(',').map((origin) => origin.trim()).filter(Boolean))
+    .refine((origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), 'must be origins like https://shop.example, separated by commas')
+    .default([])
+    .meta({ description: 'origins whose pages may call the API from a browser; default: none' }),
   KERF_RATE_LIMIT: z.coerce.number().int().min(0).default(600).meta({ description: 'requests a minute per client; 0 switches the limits off' }),
 });
 
@@ -56,6 +64,7 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMai
   mailFrom: string;
   trustProxy: number;
   rateLimit: number;
+  corsOrigins: readonly string[];
 }
 
 /** Reads the environment; a bad variable is one sentence that names it and does not repeat a secret. */
@@ -92,6 +101,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     mailFrom: env.KERF_MAIL_FROM,
     trustProxy: env.KERF_TRUST_PROXY,
     rateLimit: env.KERF_RATE_LIMIT,
+    corsOrigins: env.KERF_CORS_ORIGINS,
   };
 }
 
@@ -105,6 +115,12 @@ function moduleUrls(env: Record<string, unknown>): Partial<Record<string, string
 }
 
 const sentence = (message: string) => (message.startsWith('must') ? message : `is not usable: ${message}`).replace(/\.$/, '');
+
+function isWebAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return ['http:', 'https:'].includes(protocol) && `${username}${password}${search}${hash}` === '';
+}
 
 function isTimeZone(zone: string): boolean {
   try {

@@ -1,11 +1,11 @@
 import { type Config, readConfig } from './config.ts';
-import { ConfigError } from './setup/config-error.ts';
 import { createApp } from './edge/app.ts';
 import { createIdempotencyStore } from './edge/idempotency.ts';
 import { userContract } from './modules/user/contract.ts';
-import { banner } from './setup/banner.ts';
-import { openKerf } from './setup/kerf.ts';
-import { listen } from './setup/listen.ts';
+import { banner, examplesOf, samplePurchase } from './setup/banner.ts';
+import { ConfigError } from './setup/config-error.ts';
+import { type OpenKerf, openKerf } from './setup/kerf.ts';
+import { listen, type Listening } from './setup/listen.ts';
 import { seedShop } from './setup/seed.ts';
 import { connect, ping, poolUse } from './shared/database.ts';
 import { isAppError, unavailable } from './shared/errors.ts';
@@ -15,22 +15,40 @@ import { createMetrics } from './shared/telemetry.ts';
 /** Milliseconds that requests under way get after SIGTERM. */
 const GRACE = 10_000;
 
-/** Starts everything this process runs, says where it is, and stops it in order on SIGINT or SIGTERM. */
+const say = (sentence: string) => void process.stdout.write(`${sentence}\n`);
+
+/** Starts everything this process runs, says where it is, and stops it in order on SIGINT, SIGTERM or SIGHUP. */
 export async function start(config: Config = readConfig()): Promise<void> {
-  const say = (sentence: string) => process.stdout.write(`${sentence}\n`);
+  const front = await listen({ host: config.host, port: config.port, preferred: 3_000, variable: 'PORT' });
+  const inside = await listen({
+    host: config.internalHost, port: config.internalPort, preferred: front.port + 1, variable: 'KERF_INTERNAL_PORT', hostVariable: 'KERF_INTERNAL_HOST',
+  });
+  const publicUrl = config.publicUrl ?? `http://localhost:${front.port}`;
+  const opened = await openKerf(config, { attach: false, onProgress: say, publicUrl });
+  try {
+    const stop = await serve(config, opened, { front, inside });
+    onStopSignal(stop);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function serve(config: Config, opened: OpenKerf, { front, inside }: { front: Listening; inside: Listening }): Promise<() => Promise<void>> {
+  const { kerf, installation, log, settings } = opened;
   const now = () => new Date();
   let draining = false;
-
-  const front = await listen({ host: config.host, port: config.port, preferred: 3_000, variable: 'PORT' });
-  const publicUrl = config.publicUrl ?? `http://localhost:${front.port}`;
-  const { kerf, installation, log, settings, close } = await openKerf(config, { attach: false, onProgress: say, publicUrl });
-  const seeded = config.seed ? await seedShop(kerf, { onProgress: say }) : undefined;
+  if (config.seed) await seedShop(kerf, { onProgress: say });
+  const sample = config.seed ? await samplePurchase(kerf) : undefined;
 
   const edgeDb = connect({ url: installation.url('edge'), applicationName: 'kerf edge', poolSize: config.poolSize });
   const databases = [...kerf.databases, ['edge', edgeDb] as const];
   const metrics = createMetrics();
   metrics.collectDefaults();
   metrics.poolUse(() => databases.map(([module, db]) => ({ module, ...poolUse(db) })));
+  inside.serve(async (_req, res) => {
+    res.setHeader('content-type', metrics.registry.contentType).end(await metrics.registry.metrics());
+  });
   const app = createApp({
     routes: kerf.routes,
     users: kerf.service(userContract),
@@ -41,28 +59,26 @@ export async function start(config: Config = readConfig()): Promise<void> {
     now,
     rateLimit: config.rateLimit,
     trustProxy: config.trustProxy,
+    corsOrigins: config.corsOrigins,
+    examples: sample ? examplesOf(sample) : {},
     ready: async () => {
       if (draining) throw unavailable('This process is shutting down.');
       await Promise.all(databases.map(([, db]) => ping(db)));
     },
   });
-  const inside = await listen({ host: config.internalHost, port: config.internalPort, preferred: front.port + 1, variable: 'KERF_INTERNAL_PORT' });
-  inside.serve(async (_req, res) => {
-    res.setHeader('content-type', metrics.registry.contentType).end(await metrics.registry.metrics());
-  });
   await kerf.startWork();
   const tidy = sweep({ name: 'idempotency', every: 600, run: createIdempotencyStore(edgeDb, now).tidy }, log);
   front.serve(app);
-  say(await banner({ publicUrl, internalPort: inside.port, kerf, seeded }));
+  say(banner({ publicUrl: settings.publicUrl, internalPort: inside.port, demo: config.seed, sample }));
 
-  onStopSignal(async () => {
+  return async () => {
     draining = true;
     await front.close(GRACE);
     await tidy.stop();
     await inside.close(1_000);
     await edgeDb.destroy();
-    await close();
-  });
+    await opened.close();
+  };
 }
 
 /** A terminal's Ctrl-C reaches us twice, by itself and through npm; one that comes seconds later means it. */
@@ -74,11 +90,12 @@ function onStopSignal(stop: () => Promise<void>): void {
       return;
     }
     since = Date.now();
-    process.stdout.write(`\n${signal}: finishing what is under way.\n`);
+    say(`\n${signal}: finishing what is under way.`);
     stop().then(() => process.exit(0), fail);
   };
-  process.on('SIGINT', handle);
-  process.on('SIGTERM', handle);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, handle);
+  // Whoever read our output may have gone first; that is no reason to fall over before the database has stopped.
+  process.stdout.on('error', () => undefined);
 }
 
 /** What a person can act on is one sentence; anything else comes with its stack. */

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { readConfig } from '../config.ts';
 import { dataDirectory, ROOT } from '../setup/paths.ts';
 import { DEMO_CUSTOMER } from '../setup/seed.ts';
@@ -141,32 +142,52 @@ async function until<T>(look: () => Promise<T>, good: (seen: T) => boolean): Pro
   }
 }
 
-const runs = (base: string) => fetch(`${base}/readyz`).then((answer) => answer.ok, () => false);
+/** A Kerf, and not some other program on that port. */
+const runs = (base: string) =>
+  fetch(`${base}/readyz`)
+    .then(async (answer) => ((await answer.json()) as { status?: string }).status === 'ready')
+    .catch(() => false);
 
 /** A Kerf of our own, until the shopper has gone. */
-async function startKerf(): Promise<{ base: string; child: ChildProcess }> {
+async function startKerf(): Promise<{ base: string; stop(): Promise<void> }> {
   say('Nothing runs there yet: starting a Kerf for the demo.');
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  for await (const chunk of child.stdout) {
-    output += String(chunk);
-    const base = /Kerf is running\..*API (\S+)\/v1/.exec(output)?.[1];
-    if (base) return { base, child };
-  }
-  throw new Error('Kerf did not start.');
+  const base = await addressOf(child);
+  return {
+    base,
+    async stop() {
+      const exit = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exit;
+    },
+  };
 }
 
-const configured = process.argv[2];
-const base = configured ?? 'http://localhost:3000';
-const own = configured || (await runs(base)) ? undefined : await startKerf();
-try {
-  await shop(own?.base ?? base);
-} catch (error) {
+/** Reads on after the address is known: what is shown once must be shown, and nobody may stumble over a closed pipe. */
+const addressOf = (child: ChildProcessByStdio<null, Readable, null>) =>
+  new Promise<string>((resolve, reject) => {
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += String(chunk);
+      const once = /^Administrator .*$/m.exec(output)?.[0];
+      const base = /Kerf is running\..*API (\S+)\/v1/.exec(output)?.[1];
+      if (!base) return;
+      if (once) say(once);
+      child.stdout.removeAllListeners('data').resume();
+      resolve(base);
+    });
+    child.once('exit', () => reject(new Error('Kerf did not start.')));
+  });
+
+async function main(): Promise<void> {
+  const named = process.argv[2];
+  const usual = 'http://localhost:3000';
+  if (named || (await runs(usual))) return shop(named ?? usual);
+  const own = await startKerf();
+  await shop(own.base).finally(own.stop);
+}
+
+await main().catch((error: unknown) => {
   console.error(`\n${(error as Error).message}`);
   process.exitCode = 1;
-} finally {
-  if (own) {
-    own.child.kill('SIGTERM');
-    await once(own.child, 'exit');
-  }
-}
+});

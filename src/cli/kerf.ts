@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { Environment, readConfig } from '../config.ts';
 import { fail, start } from '../main.ts';
 import { userContract } from '../modules/user/contract.ts';
+import { ConfigError } from '../setup/config-error.ts';
 import { openInstallation } from '../setup/database.ts';
 import { exportProducts } from '../setup/export-products.ts';
 import { type FileReport, importCategories, importProducts } from '../setup/import-products.ts';
@@ -23,7 +24,7 @@ async function withKerf(work: (opened: OpenKerf) => Promise<void>): Promise<void
 
 const program = new Command('kerf')
   .description('A modular commerce backend: one process and one Postgres, whose modules can be cut out and folded back.')
-  .showHelpAfterError()
+  .version('0.1.0')
   .helpCommand(false);
 
 program.command('start').description('set up what is missing and serve the shop (what `npm start` does)').action(() => start());
@@ -42,8 +43,7 @@ program
   .description('fill the shop with the demo goods, promotions and accounts; what is there stays as it is')
   .action(() =>
     withKerf(async ({ kerf }) => {
-      const { administrator } = await seedShop(kerf, { onProgress: progress, force: true });
-      if (administrator) say(`Administrator: ${administrator.email} / ${administrator.password} (shown this once)`);
+      await seedShop(kerf, { onProgress: say, force: true });
       say('The demo shop is there.');
     }),
   );
@@ -56,10 +56,11 @@ for (const [what, load] of Object.entries(file)) {
     .description(`load ${what}; the columns are those of seed/${what}.csv, and the same file again changes nothing`)
     .option('--dry-run', 'check everything and change nothing', false)
     .action((path: string, { dryRun }: { dryRun: boolean }) =>
-      withKerf(async ({ kerf }) => {
-        const content = await readFile(path).catch(() => program.error(`There is no readable file "${path}".`, { exitCode: 2 }));
-        report(path, await load(kerf, content, { dryRun }), dryRun);
-      }),
+      readFile(path)
+        .catch(() => {
+          throw new ConfigError(`There is no readable file "${path}".`);
+        })
+        .then((content) => withKerf(async ({ kerf }) => report(path, await load(kerf, content, { dryRun }), dryRun))),
     );
 }
 
@@ -80,7 +81,9 @@ exporting
   .action((path: string) =>
     withKerf(async ({ kerf }) => {
       const { file: content, products } = await exportProducts(kerf);
-      await writeFile(path, content);
+      await writeFile(path, content).catch((error: NodeJS.ErrnoException) => {
+        throw new ConfigError(`${path} cannot be written (${error.code}).`);
+      });
       say(`${products} products written to ${path}.`);
     }),
   );
@@ -94,9 +97,11 @@ user
   .action((email: string, options: { role: Role; name: string }) =>
     withKerf(async ({ kerf }) => {
       const password = newSecret().slice(0, 20);
-      const { created } = await kerf.service(userContract).ensureUser({ email, password, name: options.name, role: options.role });
+      const account = userContract.methods.ensureUser.input.safeParse({ email, password, name: options.name, role: options.role });
+      if (!account.success) throw new ConfigError(`${String(account.error.issues[0]?.path[0])}: ${account.error.issues[0]?.message}.`);
+      const { created } = await kerf.service(userContract).ensureUser(account.data);
       if (created) say(`${email} / ${password} (shown this once)`);
-      else program.error(`There is an account for ${email} already; it stays as it is.`, { exitCode: 1 });
+      else throw new ConfigError(`There is an account for ${email} already; it stays as it is.`);
     }),
   );
 

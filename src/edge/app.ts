@@ -1,3 +1,4 @@
+import cors from 'cors';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
@@ -8,7 +9,7 @@ import type { Route } from '../shared/http.ts';
 import type { Metrics } from '../shared/telemetry.ts';
 import { createAuthentication, type Identity } from './authentication.ts';
 import { createIdempotencyStore } from './idempotency.ts';
-import { createOpenApiDocument } from './openapi.ts';
+import { createOpenApiDocument, type Examples } from './openapi.ts';
 import { problems } from './problem.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { reference } from './reference.ts';
@@ -28,9 +29,16 @@ export interface Edge {
   rateLimit: number;
   /** reverse proxies in front that are to be believed */
   trustProxy: number;
+  /** example bodies for the reference page, by operation */
+  examples?: Examples;
+  /** origins whose pages may call the API from a browser */
+  corsOrigins?: readonly string[];
   /** throws while this process should get no traffic */
   ready: () => Promise<void>;
 }
+
+/** What a browser's script may read of an answer beside its body. */
+const EXPOSED = ['ETag', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'Idempotent-Replayed'];
 
 /** The public API: what is the same for every route. It answers nothing but what is mounted here. */
 export function createApp(edge: Edge): Express {
@@ -44,9 +52,10 @@ export function createApp(edge: Edge): Express {
   app.use(measure(edge.metrics, edge.log));
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false } }));
   app.use(health(edge.ready));
+  if (edge.corsOrigins?.length) app.use('/v1', cors({ origin: [...edge.corsOrigins], exposedHeaders: EXPOSED, maxAge: 600 }));
   app.use(limits.general);
   app.use(refuseOddUrls);
-  app.use(reference(() => createOpenApiDocument(edge.routes)));
+  app.use(reference(() => createOpenApiDocument(edge.routes, edge.examples)));
   app.get('/.well-known/jwks.json', async (_req, res) => {
     res.setHeader('cache-control', 'public, max-age=300').json(await edge.users.listSigningKeys({}));
   });

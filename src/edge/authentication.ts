@@ -15,11 +15,17 @@ const KEYS_KEPT_FOR = 1_000;
 export function createAuthentication(users: Identity, issuer: string, now: () => Date) {
   let keys: JWK[] = [];
   let fetchedAt = 0;
-  /** A token with a made-up key must not cost a look-up each. */
+  let fetching: Promise<void> | undefined;
+  /** A token with a made-up key must not cost a look-up each, and those that come at once share one. */
   const fetchKeys = async () => {
-    if (now().getTime() - fetchedAt < KEYS_KEPT_FOR) return;
-    fetchedAt = now().getTime();
-    keys = (await users.listSigningKeys({})).keys as JWK[];
+    if (fetching === undefined && now().getTime() - fetchedAt < KEYS_KEPT_FOR) return;
+    fetching ??= users.listSigningKeys({}).then(
+      (answer) => {
+        keys = answer.keys as JWK[];
+        fetchedAt = now().getTime();
+      },
+    ).finally(() => (fetching = undefined));
+    await fetching;
   };
   return async (authorization: string | undefined): Promise<Principal> => {
     if (authorization === undefined) return { kind: 'guest' };

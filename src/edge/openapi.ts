@@ -4,7 +4,7 @@ import type { Route } from '../shared/http.ts';
 import { Problem } from './problem.ts';
 
 const REASONS: Record<number, readonly string[]> = {
-  400: ['invalid_input', 'invalid_json', 'invalid_text', 'path_malformed'],
+  400: ['invalid_input', 'invalid_json', 'invalid_text', 'invalid_request', 'path_malformed'],
   401: ['unauthenticated', 'token_invalid', 'token_expired', 'session_ended'],
   403: ['forbidden'],
   404: ['not_found'],
@@ -14,11 +14,14 @@ const REASONS: Record<number, readonly string[]> = {
   503: ['unavailable'],
 };
 
+/** Bodies that work as sent, by operation: of goods that are really there. */
+export type Examples = Readonly<Record<string, unknown>>;
+
 /** The OpenAPI 3.1 document of what is mounted: from the same definitions, so it cannot say anything else. */
-export function createOpenApiDocument(routes: readonly Route[]) {
+export function createOpenApiDocument(routes: readonly Route[], examples: Examples = {}) {
   const paths: ZodOpenApiPathsObject = {};
   for (const route of routes) {
-    paths[`/v1${route.path}`] = { ...paths[`/v1${route.path}`], [route.method]: operation(route) };
+    paths[`/v1${route.path}`] = { ...paths[`/v1${route.path}`], [route.method]: operation(route, examples[route.operationId]) };
   }
   return createDocument(
     {
@@ -37,7 +40,7 @@ export function createOpenApiDocument(routes: readonly Route[]) {
   );
 }
 
-function operation(route: Route): ZodOpenApiOperationObject {
+function operation(route: Route, example: unknown): ZodOpenApiOperationObject {
   return {
     operationId: route.operationId,
     tags: [route.tag],
@@ -49,7 +52,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
       ...(route.query && { query: route.query as z.ZodObject }),
       header: headersOf(route),
     },
-    ...(route.body && { requestBody: { required: true, content: { 'application/json': { schema: route.body } } } }),
+    ...(route.body && { requestBody: { required: true, content: { 'application/json': { schema: route.body, ...(example !== undefined && { example }) } } } }),
     ...(route.raw && { requestBody: { required: true, content: { '*/*': { schema: z.string() } } } }),
     responses: { ...successes(route), ...refusals(route) },
   };
@@ -57,7 +60,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
 
 function headersOf(route: Route): z.ZodObject {
   const headers: Record<string, z.ZodType> = {};
-  const key = z.string().meta({ description: 'a new random value per new request; the same one to repeat it safely', example: 'c0ffee-2026-1' });
+  const key = z.string().meta({ description: 'a new random value per new request; the same one to repeat it safely' });
   if (route.idempotency === 'edge') headers['Idempotency-Key'] = key.optional();
   else if (route.idempotency) headers['Idempotency-Key'] = key;
   if (route.ifMatch) headers['If-Match'] = z.string().meta({ description: 'the ETag that was read', example: '"1"' });
@@ -74,11 +77,15 @@ const successes = (route: Route) =>
   );
 
 function refusals(route: Route) {
-  const reasons: Record<number, readonly string[]> = { 400: REASONS[400]!, 401: REASONS[401]!, 429: REASONS[429]!, 503: REASONS[503]! };
+  const reasons: Record<number, readonly string[]> & { 400: readonly string[] } = { 400: REASONS[400]!, 401: REASONS[401]!, 429: REASONS[429]!, 503: REASONS[503]! };
   if (['staff', 'admin'].includes(route.access)) reasons[403] = REASONS[403]!;
   if (route.params) reasons[404] = REASONS[404]!;
-  if (route.body) Object.assign(reasons, { 413: REASONS[413], 415: REASONS[415] });
-  if (route.idempotency) Object.assign(reasons, { 409: ['idempotency_key_in_use'], 422: ['idempotency_key_reused'] });
+  if (route.body ?? route.raw) reasons[413] = REASONS[413]!;
+  if (route.body) reasons[415] = REASONS[415]!;
+  if (route.idempotency) {
+    reasons[400] = [...reasons[400], 'idempotency_key_invalid', ...(route.idempotency === 'edge' ? [] : ['idempotency_key_required'])];
+    Object.assign(reasons, { 409: ['idempotency_key_in_use'], 422: ['idempotency_key_reused'] });
+  }
   if (route.ifMatch) Object.assign(reasons, { 412: ['version_mismatch'], 428: ['version_required'] });
   for (const [status, more] of Object.entries(route.problems ?? {})) {
     reasons[Number(status)] = [...new Set([...(reasons[Number(status)] ?? []), ...more])];

@@ -13,8 +13,17 @@ const PAGE = `<!doctype html>
 <body><div id="api"></div><script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body>
 </html>`;
 
-const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true, tryItOutEnabled: true,
-  persistAuthorization: true, displayRequestDuration: true, filter: true, docExpansion: 'list', defaultModelsExpandDepth: 0 });`;
+/** The key "auto" becomes a new one for each request that is sent from the page. */
+const START = `fetch('/openapi.json').then((answer) => answer.json()).then((spec) => {
+  for (const methods of Object.values(spec.paths)) for (const { parameters = [] } of Object.values(methods))
+    for (const parameter of parameters) if (parameter.name === 'Idempotency-Key') parameter.example = 'auto';
+  SwaggerUIBundle({ spec, dom_id: '#api', deepLinking: true, tryItOutEnabled: true, persistAuthorization: true,
+    displayRequestDuration: true, filter: true, docExpansion: 'list', defaultModelsExpandDepth: 0,
+    requestInterceptor: (request) => {
+      if (request.headers['Idempotency-Key'] === 'auto') request.headers['Idempotency-Key'] = crypto.randomUUID();
+      return request;
+    } });
+});`;
 
 /** The OpenAPI document and a page to read and try it, with nothing loaded from elsewhere. */
 export function reference(document: () => unknown): Router {

@@ -3,54 +3,44 @@ import { inventoryContract } from '../modules/inventory/contract.ts';
 import { orderContract } from '../modules/order/contract.ts';
 import type { Kerf } from '../composition.ts';
 import { isAppError } from '../shared/errors.ts';
-import { DEMO_CUSTOMER, type Seeded } from './seed.ts';
+import { newId } from '../shared/ids.ts';
+import { DEMO_CUSTOMER } from './seed.ts';
 
-/** A cart that belongs to nobody, in which the banner's purchase is priced again at each start. */
-const SAMPLE_CART = '01900000-0000-7000-8000-000000000001';
 const SAMPLE_CODE = 'KERF5000';
 /** In won: enough for the coupon, and an order that ships for a fee. */
 const SAMPLE_PRICE = { minPrice: 30_000, maxPrice: 49_000 };
+const PAYMENT = { provider: 'sandbox', token: 'sandbox_ok' };
+const ADDRESS = { name: 'You', phone: '010-1234-5678', country: 'KR', postalCode: '04524', city: 'Seoul', line1: '110 Sejong-daero' };
 
-interface Addresses {
-  publicUrl: string;
-  internalPort: number;
-  kerf: Kerf;
-  /** undefined: nothing is seeded here */
-  seeded: Seeded | undefined;
+/** A purchase that works as it stands: goods that are there, the sample coupon where it applies, the price of now. */
+export interface Sample {
+  variantId: string;
+  codes: string[];
+  expectedTotal: number;
 }
 
-/** The few lines printed when everything runs. */
-export async function banner({ publicUrl, internalPort, kerf, seeded }: Addresses): Promise<string> {
+/** The few lines printed when everything runs. `demo`: this shop is the demo shop. */
+export function banner({ publicUrl, internalPort, demo, sample }: { publicUrl: string; internalPort: number; demo: boolean; sample: Sample | undefined }): string {
   const lines = [
     '',
     `Kerf is running.  API ${publicUrl}/v1   Reference ${publicUrl}/docs   Health ${publicUrl}/readyz   Metrics http://localhost:${internalPort}/metrics`,
   ];
-  if (seeded) lines.push(`Demo customer     ${DEMO_CUSTOMER.email} / ${DEMO_CUSTOMER.password}`);
-  if (seeded?.administrator) lines.push(`Administrator     ${seeded.administrator.email} / ${seeded.administrator.password}   (shown this once)`);
-  const purchase = seeded && (await samplePurchase(kerf));
-  if (purchase) lines.push('', 'Buy something:', curl(publicUrl, purchase));
+  if (demo) lines.push(`Demo customer     ${DEMO_CUSTOMER.email} / ${DEMO_CUSTOMER.password}`);
+  if (sample) lines.push('', 'Buy something:', curl(publicUrl, sample));
   return `${lines.join('\n')}\n`;
 }
 
-interface Purchase {
-  variantId: string;
-  code: string | undefined;
-  expectedTotal: number;
-}
-
-/** A product that is there, with the sample coupon where it applies, at the price it has now. */
-async function samplePurchase(kerf: Kerf): Promise<Purchase | undefined> {
+/** Priced in a cart of its own, which is forgotten like any guest's. */
+export async function samplePurchase(kerf: Kerf): Promise<Sample | undefined> {
   const variantId = await sampleVariant(kerf);
   if (!variantId) return undefined;
   const orders = kerf.service(orderContract);
-  const cart = { cartId: SAMPLE_CART, viewer: { kind: 'guest' as const } };
+  const cart = { cartId: newId(), viewer: { kind: 'guest' as const } };
   try {
-    const { lines } = await orders.createCart({ ...cart, currency: 'KRW' });
-    for (const line of lines) await orders.setItemQuantity({ ...cart, itemId: line.id, quantity: 0 });
-    await orders.addItem({ ...cart, operationId: crypto.randomUUID(), variantId, quantity: 1 });
+    await orders.createCart({ ...cart, currency: 'KRW' });
+    await orders.addItem({ ...cart, operationId: newId(), variantId, quantity: 1 });
     const { totals, codes } = await orders.addCode({ ...cart, code: SAMPLE_CODE });
-    const applied = codes.find(({ code }) => code === SAMPLE_CODE)?.applied;
-    return { variantId, code: applied ? SAMPLE_CODE : undefined, expectedTotal: totals.total };
+    return { variantId, codes: codes.filter(({ applied }) => applied).map(({ code }) => code), expectedTotal: totals.total };
   } catch (error) {
     if (isAppError(error)) return undefined;
     throw error;
@@ -66,8 +56,17 @@ async function sampleVariant(kerf: Kerf): Promise<string | undefined> {
   return levels.find(({ available }) => available > 0)?.variantId;
 }
 
-const curl = (publicUrl: string, { variantId, code, expectedTotal }: Purchase) => `curl -s ${publicUrl}/v1/orders -H 'content-type: application/json' -H "idempotency-key: try-$(date +%s)-$RANDOM" -d '{
-  "currency": "KRW", "lines": [{ "variantId": "${variantId}", "quantity": 1 }], "codes": ${JSON.stringify(code ? [code] : [])},
-  "email": "you@example.com", "expectedTotal": ${expectedTotal}, "payment": { "provider": "sandbox", "token": "sandbox_ok" },
-  "shippingAddress": { "name": "You", "phone": "010-1234-5678", "country": "KR", "postalCode": "04524", "city": "Seoul", "line1": "110 Sejong-daero" }
+/** The same purchase, and its goods, as example bodies of the reference page. */
+export const examplesOf = ({ variantId, codes, expectedTotal }: Sample) => ({
+  placeOrder: {
+    currency: 'KRW', lines: [{ variantId, quantity: 1 }], codes, email: 'you@example.com', shippingAddress: ADDRESS, payment: PAYMENT, expectedTotal,
+  },
+  addCartItem: { variantId, quantity: 1 },
+  adjustStock: { adjustments: [{ variantId, kind: 'received', delta: 10, note: 'a delivery' }] },
+});
+
+const curl = (publicUrl: string, { variantId, codes, expectedTotal }: Sample) => `curl -s ${publicUrl}/v1/orders -H 'content-type: application/json' -H "idempotency-key: try-$(date +%s)-$$-$RANDOM" -d '{
+  "currency": "KRW", "lines": [{ "variantId": "${variantId}", "quantity": 1 }], "codes": ${JSON.stringify(codes)},
+  "email": "you@example.com", "expectedTotal": ${expectedTotal}, "payment": ${JSON.stringify(PAYMENT)},
+  "shippingAddress": ${JSON.stringify(ADDRESS)}
 }'`;

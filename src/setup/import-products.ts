@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { catalogContract, type ImportReport } from '../modules/catalog/contract.ts';
+import { type CategoryDraft, catalogContract, type ImportReport } from '../modules/catalog/contract.ts';
 import { inventoryContract } from '../modules/inventory/contract.ts';
 import type { Kerf } from '../composition.ts';
-import { isAppError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
 import { parseCategoryFile, parseProductFile, type ProductFileRow } from './product-file.ts';
 
@@ -49,14 +48,14 @@ async function receiveFirstStock(kerf: Kerf, rows: { sku: string; stock: number 
   }
 }
 
-/** Loads a category file, parents first. Categories are found again by slug; those that are there stay as they are. */
+/** Loads a category file, parents first, all rows or none. Categories are found again by slug; those that are there stay as they are. */
 export async function importCategories(kerf: Kerf, content: Buffer, { dryRun }: { dryRun: boolean }): Promise<FileReport> {
   const catalog = kerf.service(catalogContract);
   const { rows, errors } = parseCategoryFile(content);
   const { categories } = await catalog.listCategories({});
   const ids = new Map(categories.map(({ slug, id }) => [slug, id]));
+  const drafts: { id: string; draft: { slug: string; name: CategoryDraft['name']; parentId: string | null; position: number } }[] = [];
   const report: FileReport = { created: 0, updated: 0, unchanged: 0, errors: [...errors] };
-  if (errors.length > 0) return report;
   for (const { line, slug, parent, name, position } of rows) {
     const parentId = parent === '' ? null : ids.get(parent);
     if (parentId === undefined) report.errors.push({ line, reason: 'unknown_category', message: `There is no category "${parent}" above this line.` });
@@ -64,16 +63,12 @@ export async function importCategories(kerf: Kerf, content: Buffer, { dryRun }: 
     else {
       const id = newId();
       ids.set(slug, id);
-      report.created += 1;
-      if (!dryRun) {
-        await catalog.createCategory({ id, draft: { slug, name, parentId, position } }).catch((error: unknown) => {
-          if (!isAppError(error)) throw error;
-          report.errors.push({ line, reason: error.reason, message: error.message });
-        });
-      }
+      drafts.push({ id, draft: { slug, name, parentId, position } });
     }
   }
-  return report;
+  if (report.errors.length > 0) return report;
+  if (!dryRun) for (const category of drafts) await catalog.createCategory(category);
+  return { ...report, created: drafts.length };
 }
 
 function* batches<T>(items: readonly T[], size: number): Generator<T[]> {

@@ -15,8 +15,9 @@ interface Where {
   /** undefined: `preferred` or the next free one */
   port: number | undefined;
   preferred: number;
-  /** the variable that names the port, for the sentence when it is taken */
+  /** the variables that name port and host, for the sentence when one is not usable */
   variable: string;
+  hostVariable?: string;
 }
 
 const NOT_YET: RequestListener = (_req, res) => {
@@ -24,7 +25,7 @@ const NOT_YET: RequestListener = (_req, res) => {
 };
 
 /** Takes a port, so that the address is known before anything is set up behind it. */
-export async function listen({ host, port, preferred, variable }: Where): Promise<Listening> {
+export async function listen({ host, port, preferred, variable, hostVariable = 'HOST' }: Where): Promise<Listening> {
   let app = NOT_YET;
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 1_000 });
   server.on('request', (req, res) => {
@@ -33,7 +34,10 @@ export async function listen({ host, port, preferred, variable }: Where): Promis
   });
   const wanted = port === undefined ? Array.from({ length: 20 }, (_, step) => preferred + step) : [port];
   for (const candidate of wanted) {
-    if (!(await takes(server, candidate, host))) continue;
+    const taken = await takes(server, candidate, host).catch((error: unknown) => {
+      throw explained(error as NodeJS.ErrnoException, { host, variable, hostVariable });
+    });
+    if (!taken) continue;
     return {
       port: (server.address() as AddressInfo).port,
       serve: (next) => void (app = next),
@@ -45,7 +49,7 @@ export async function listen({ host, port, preferred, variable }: Where): Promis
 
 const takes = (server: Server, port: number, host: string) =>
   new Promise<boolean>((resolve, reject) => {
-    const refuse = (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(explained(error, host)));
+    const refuse = (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error));
     server.once('error', refuse);
     server.listen(port, host, () => {
       server.off('error', refuse);
@@ -53,16 +57,18 @@ const takes = (server: Server, port: number, host: string) =>
     });
   });
 
-const explained = (error: NodeJS.ErrnoException, host: string) => {
-  if (error.code === 'EACCES') return new ConfigError('PORT names a port that only the system administrator may open.');
-  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') return new ConfigError(`HOST names an address that this machine does not have: ${host}.`);
+const explained = (error: NodeJS.ErrnoException, { host, variable, hostVariable }: { host: string; variable: string; hostVariable: string }) => {
+  if (error.code === 'EACCES') return new ConfigError(`${variable} names a port that only the system administrator may open.`);
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') return new ConfigError(`${hostVariable} names an address that this machine does not have: ${host}.`);
   return error;
 };
 
 async function drain(server: Server, grace: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), grace);
   await closed;
   clearTimeout(timer);
+  clearInterval(idle);
 }

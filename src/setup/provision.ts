@@ -57,12 +57,15 @@ export async function provision({ adminUrl, schemas, secret, force = false, onPr
     if (!force && before.some((known) => known.secret !== mark.secret)) throw otherSecret();
     if (!force && before.length === schemas.length && before.every((known) => known.fingerprint === mark.fingerprint)) return false;
     await admin.query(`select pg_advisory_lock(hashtext('kerf setup'))`);
+    if (!force && (await rolesOfAnother(admin, schemas, mark.secret))) throw rolesTaken();
     onProgress?.('Creating roles and schemas.');
     await admin.query(await rolesAndSchemas(admin, schemas, secret));
     onProgress?.('Running migrations.');
     await Promise.all(schemas.map((schema) => migrate(adminUrl, schema)));
     await Promise.all(schemas.filter(hasJobs).map((schema) => setUpJobs(adminUrl, schema)));
-    await admin.query(schemas.map((schema) => `comment on schema "${schema}" is 'kerf ${mark.fingerprint} ${mark.secret}';`).join('\n'));
+    await admin.query(
+      schemas.map((schema) => `comment on schema "${schema}" is 'kerf ${mark.fingerprint} ${mark.secret}'; comment on role ${loginRole(schema)} is 'kerf ${mark.secret}';`).join('\n'),
+    );
     return true;
   } finally {
     await admin.end();
@@ -141,14 +144,24 @@ const setUpJobs = (adminUrl: string, schema: string) =>
   asOwner(adminUrl, schema, `${schema}_jobs`, async (db) => {
     const space = `${schema}_jobs`;
     const found = await db.raw<{ rows: { present: boolean }[] }>(`select to_regclass('${space}.version') is not null as present`);
-    if (!found.rows[0]?.present) {
+    if (found.rows[0]?.present) {
+      const current = await db.raw<{ rows: { version: number }[] }>(`select version from "${space}".version`);
+      const plan = pendingJobMigration(space, current.rows[0]!.version);
+      if (plan) await db.raw(script(plan));
+    } else {
       await db.raw(script(getConstructionPlans(space, { createSchema: false })));
-      return;
     }
-    const current = await db.raw<{ rows: { version: number }[] }>(`select version from "${space}".version`);
-    const plan = pendingJobMigration(space, current.rows[0]!.version);
-    if (plan) await db.raw(script(plan));
+    await db.raw(inOrderOfInsertion(space));
   });
+
+/**
+ * pg-boss orders a queue by the start of the transactions that filled it. An aggregate's events are written under its
+ * lock, so the instant of the insertion is their order; the start of the transaction, which may have waited, is not.
+ */
+const inOrderOfInsertion = (space: string) => `
+  create or replace function "${space}".kerf_stamp() returns trigger language plpgsql as
+    $$ begin new.created_on := clock_timestamp(); return new; end $$;
+  create or replace trigger kerf_stamp before insert on "${space}".job for each row execute function "${space}".kerf_stamp();`
 
 function pendingJobMigration(space: string, version: number): string | undefined {
   try {
@@ -185,6 +198,18 @@ async function recordedMarks(admin: Client, schemas: readonly string[]): Promise
     return fingerprint && secret ? [{ fingerprint, secret }] : [];
   });
 }
+
+/** Roles belong to the whole server: another installation's passwords must not be changed under it. */
+async function rolesOfAnother(admin: Client, schemas: readonly string[], secret: string): Promise<boolean> {
+  const { rows } = await admin.query<{ comment: string | null }>(
+    `select shobj_description(oid, 'pg_authid') as comment from pg_roles where rolname = any($1)`,
+    [schemas.map(loginRole)],
+  );
+  return rows.some(({ comment }) => comment?.startsWith('kerf ') && comment !== `kerf ${secret}`);
+}
+
+const rolesTaken = () =>
+  new ConfigError('The roles kerf_… on this server belong to a Kerf with another KERF_SECRET: use that one, or another server, or run "npm run migrate" to take them over.');
 
 /** Going on would lock out every process that has the other secret, and leave signing keys that nobody can open. */
 const otherSecret = () =>

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { catalogContract } from '../modules/catalog/contract.ts';
+import { type Catalog, catalogContract } from '../modules/catalog/contract.ts';
 import { couponContract, type PromotionDraft } from '../modules/coupon/contract.ts';
 import { userContract } from '../modules/user/contract.ts';
 import type { Kerf } from '../composition.ts';
@@ -8,25 +8,35 @@ import { ConfigError } from './config-error.ts';
 import { newSecret } from '../shared/ids.ts';
 import { type FileReport, importCategories, importProducts } from './import-products.ts';
 import { ROOT } from './paths.ts';
+import { parseProductFile } from './product-file.ts';
 
 export const DEMO_CUSTOMER = { email: 'mina@example.com', password: 'a-quiet-blue-kettle', name: '김미나' };
 const ADMINISTRATOR = 'admin@example.com';
 
-export interface Seeded {
-  /** the administrator made by this run; its password is kept nowhere */
-  administrator?: { email: string; password: string };
-}
 
 /** Fills an empty shop from the files under seed/, through the same import a person has. What is there stays as it is. */
-export async function seedShop(kerf: Kerf, { onProgress, force = false }: { onProgress: (sentence: string) => void; force?: boolean }): Promise<Seeded> {
+export async function seedShop(kerf: Kerf, { onProgress, force = false }: { onProgress: (sentence: string) => void; force?: boolean }): Promise<void> {
   const catalog = kerf.service(catalogContract);
-  const { items } = await catalog.listProducts({ limit: 1, states: ['draft', 'published', 'archived'] });
-  if (items.length > 0 && !force) return {};
+  if (!force && ((await isSeeded(kerf)) || (await hasOtherGoods(catalog)))) return;
   onProgress('Filling the demo shop.');
   complete('categories.csv', await importCategories(kerf, await seedFile('categories.csv'), { dryRun: false }));
   complete('products.csv', await importProducts(kerf, await seedFile('products.csv'), { dryRun: false }));
   await seedPromotions(kerf);
-  return seedAccounts(kerf);
+  await seedAccounts(kerf, onProgress);
+}
+
+/** The administrator is made last: where there is one, all of it is there. */
+async function isSeeded(kerf: Kerf): Promise<boolean> {
+  const { items } = await kerf.service(userContract).listUsers({ email: ADMINISTRATOR, limit: 1 });
+  return items.length > 0;
+}
+
+/** Somebody's own shop is not filled up with demo goods; a demo that was interrupted is. */
+async function hasOtherGoods(catalog: Catalog): Promise<boolean> {
+  const { items } = await catalog.listProducts({ limit: 1, states: ['draft', 'published', 'archived'] });
+  if (items.length === 0) return false;
+  const demo = parseProductFile(await seedFile('products.csv')).rows[0]!;
+  return catalog.getProduct({ idOrSlug: demo.slug, states: ['draft', 'published', 'archived'] }).then(() => false, () => true);
 }
 
 const seedFile = (name: string) => readFile(join(ROOT, 'seed', name));
@@ -68,10 +78,11 @@ function missing(slug: string): never {
   throw new ConfigError(`seed/promotions.json names the category "${slug}", which is not in seed/categories.csv.`);
 }
 
-async function seedAccounts(kerf: Kerf): Promise<Seeded> {
+/** The administrator's password is told at once and kept nowhere. */
+async function seedAccounts(kerf: Kerf, say: (sentence: string) => void): Promise<void> {
   const users = kerf.service(userContract);
   const password = newSecret().slice(0, 20);
   await users.ensureUser({ ...DEMO_CUSTOMER, role: 'customer' });
   const { created } = await users.ensureUser({ email: ADMINISTRATOR, password, name: 'Administrator', role: 'admin' });
-  return created ? { administrator: { email: ADMINISTRATOR, password } } : {};
+  if (created) say(`Administrator     ${ADMINISTRATOR} / ${password}   (shown this once)`);
 }

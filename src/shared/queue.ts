@@ -26,7 +26,10 @@ export type Handler = (entry: { id: string; data: unknown; attempt: number }) =>
 
 const EVENTS = 'events';
 const JOBS = 'jobs';
-const RETRIES = { retryLimit: 12, retryDelay: 1, retryBackoff: true, retryDelayMax: 300, expireInSeconds: 60 } as const;
+/** About a week at one try every five minutes: longer than any outage, shorter than entries are kept. */
+const RETRIES = { retryLimit: 2_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 300, expireInSeconds: 60 } as const;
+/** Tries after which a failure is no hiccup any more (some 20 minutes). */
+const WORRYING_ATTEMPT = 12;
 const KEEP = { deleteAfterSeconds: 3_600, retentionSeconds: 14 * 86_400 } as const;
 const WORKER = { batchSize: 20, pollingIntervalSeconds: 2, burstWhenBatchFull: true, perJobResults: true } as const;
 
@@ -52,8 +55,13 @@ export function createQueue(module: string, db: Database, log: Logger): Queue {
   const workers = new Map<string, string>();
   let ready: Promise<void> | undefined;
 
+  const prepared = () =>
+    (ready ??= prepare(boss).catch((error: unknown) => {
+      ready = undefined;
+      throw error;
+    }));
   const add = async (trx: Transaction, queue: string, jobs: Parameters<PgBoss['insert']>[1]) => {
-    await (ready ??= prepare(boss));
+    await prepared();
     await boss.insert(queue, jobs, { db: fromKnex(trx) });
     void trx.executionPromise.then(() => outsideTransaction(() => wake(queue)), () => undefined);
   };
@@ -74,7 +82,7 @@ export function createQueue(module: string, db: Database, log: Logger): Queue {
     enqueue: (trx, name, data, { startAfter = 0 } = {}) =>
       add(trx, JOBS, [{ startAfter, data: { name, data, traceparent: currentContext()?.traceparent } satisfies Envelope }]),
     async start({ events, jobs }) {
-      await (ready ??= prepare(boss));
+      await prepared();
       if (events) await work(EVENTS, events);
       if (jobs) await work(JOBS, jobs);
     },
@@ -99,7 +107,8 @@ async function settle(job: Job<Envelope>, handler: Handler, log: Logger) {
     await withTrace(job.data.traceparent, () => handler({ id: job.id, data: job.data, attempt: job.retryCount + 1 }));
     return { id: job.id, status: 'completed' as const };
   } catch (error) {
-    log.warn({ err: error, job: job.id, queue: job.name, attempt: job.retryCount + 1 }, 'a job failed and will be tried again');
+    const attempt = job.retryCount + 1;
+    log[attempt < WORRYING_ATTEMPT ? 'warn' : 'error']({ err: error, job: job.id, queue: job.name, attempt }, 'a queue entry failed; it is tried again for about a week');
     return { id: job.id, status: 'failed' as const, output: { message: String(error) } };
   }
 }

@@ -181,6 +181,28 @@ describe('Idempotency-Key', () => {
   });
 });
 
+describe('a page on another origin', () => {
+  it('may call when its origin is named, and not otherwise', async () => {
+    const preflight = (origin: string) =>
+      request(api.app).options('/v1/things').set({ origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'idempotency-key' });
+    expect((await preflight('https://front.test').expect(204)).headers).toMatchObject({
+      'access-control-allow-origin': 'https://front.test', 'access-control-allow-headers': 'idempotency-key',
+    });
+    expect((await preflight('https://other.test')).headers['access-control-allow-origin']).toBeUndefined();
+    expect((await create('a').set('origin', 'https://front.test').expect(201)).headers['access-control-expose-headers']).toContain('ETag');
+  });
+});
+
+describe('many first requests at once', () => {
+  it('share one look at the signing keys, and all get in', async () => {
+    const fresh = await createTestApp(routes);
+    const me = await fresh.as('customer');
+    const answers = await Promise.all(Array.from({ length: 5 }, () => request(fresh.app).get(`/v1/things/${ID}`).set(me)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    await fresh.close();
+  });
+});
+
 describe('what the shop says of itself', () => {
   it('describes exactly what is mounted', async () => {
     const { body } = await request(api.app).get('/openapi.json').expect(200);

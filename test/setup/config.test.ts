@@ -29,6 +29,9 @@ describe('readConfig', () => {
     ['KERF_LOG_LEVEL', 'loud'],
     ['KERF_SEED', 'perhaps'],
     ['KERF_PUBLIC_URL', 'shop'],
+    ['KERF_PUBLIC_URL', 'ftp://hunter2'],
+    ['KERF_CORS_ORIGINS', 'https://front.test/path'],
+    ['DATABASE_URL', 'postgres://a:hunter2@[bad'],
     ['KERF_SMTP_URL', 'http://mail'],
     ['NODE_ENV', 'staging'],
   ])('says in one sentence what is wrong with %s=%s, and repeats no value', (name, value) => {

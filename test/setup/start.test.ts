@@ -43,7 +43,7 @@ describe('npm start', () => {
   it('serves a filled shop, whose printed purchase works as pasted, twice', async () => {
     const { child, output, url } = await start();
     expect(output()).toMatch(/Demo customer {5}\S+@\S+ \/ \S+/);
-    expect(output()).toMatch(/Administrator {5}\S+ \/ \S+ {3}\(shown this once\)/);
+    expect(output()).toMatch(/^Administrator {5}\S+ \/ \S+ {3}\(shown this once\)$/m);
     const curl = /^curl[\s\S]*}'$/m.exec(output())![0];
     for (let paste = 0; paste < 2; paste += 1) {
       const { stdout } = await run('bash', ['-c', curl]);
@@ -83,6 +83,14 @@ describe('npm start', () => {
     expect(await refused({ PORT: 'eighty' })).toEqual([2, expect.stringMatching(/^PORT /)]);
     expect(await refused({ DATABASE_URL: 'postgres://a:hunter2@127.0.0.1:1/kerf' })).toEqual([2, 'DATABASE_URL names a server that does not answer.']);
     taken.close();
+  });
+});
+
+describe('npm run demo', () => {
+  it('starts a shop of its own where none runs, buys, and leaves nothing running', async () => {
+    const { stdout } = await run(process.execPath, [join(ROOT, 'src/cli/demo.ts')], { env: environment() });
+    for (const line of [/402 payment_declined/, /is placed, paid/, /the money is back: refunded/]) expect(stdout).toMatch(line);
+    expect(await readdir(join(dataDir, 'postgres'))).not.toContain('postmaster.pid');
   });
 });
 

@@ -70,6 +70,20 @@ describe('publishing', () => {
     await expect.poll(() => stepsOf(orderId, 'coupon'), { timeout: 15_000 }).toEqual([1, 2, 3]);
   });
 
+  it('keeps the order in which one aggregate’s events were written, in one transaction and over a waiting one', async () => {
+    const [together, crossed] = [newId(), newId()];
+    await transaction(db, async (trx) => {
+      for (const step of [1, 2, 3, 4, 5]) await publisher(['coupon'])(trx, happened, { orderId: together, step });
+    });
+    const early = await db.transaction();
+    await early.raw('select 1');
+    await transaction(db, (trx) => publisher(['coupon'])(trx, happened, { orderId: crossed, step: 1 }));
+    await publisher(['coupon'])(early, happened, { orderId: crossed, step: 2 });
+    await early.commit();
+    await expect.poll(() => stepsOf(together, 'coupon'), { timeout: 15_000 }).toEqual([1, 2, 3, 4, 5]);
+    await expect.poll(() => stepsOf(crossed, 'coupon'), { timeout: 15_000 }).toEqual([1, 2]);
+  });
+
   it('refuses data that is not what the contract says', async () => {
     await expect(transaction(db, (trx) => publisher(['coupon'])(trx, happened, { orderId: newId(), step: 'one' } as never))).rejects.toThrow();
   });

@@ -29,6 +29,7 @@ export async function createTestApp(routes: readonly Route[], now: () => Date = 
     now,
     rateLimit: 0,
     trustProxy: 0,
+    corsOrigins: ['https://front.test'],
     ready: async () => undefined,
   });
   return {
