@@ -26,8 +26,7 @@ export function serveRoute(route: Route, serving: Serving): RequestHandler[] {
     authorize(principal, route.access);
     await bodyRead(req, res);
     const call = readCall(route, req, principal);
-    const signedIn = principal.kind === 'user' || req.method !== 'GET';
-    res.setHeader('cache-control', signedIn ? 'no-store' : 'no-cache');
+    res.vary('authorization').setHeader('cache-control', route.cacheable && principal.kind === 'guest' ? 'no-cache' : 'no-store');
     send(res, await answerOnce(route, call, serving));
   };
   return [handle];

@@ -26,7 +26,7 @@ export interface Provisioning {
 }
 
 const MIGRATIONS = join(import.meta.dirname, '../../migrations');
-/** QUALITY.md, timeouts: set per role, so that they hold whatever the client does. */
+/** docs/rules.md, Times: set per role, so that they hold whatever the client does. */
 const ROLE_SETTINGS = {
   statement_timeout: '5s',
   lock_timeout: '2s',

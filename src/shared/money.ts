@@ -32,7 +32,7 @@ export interface Rounding {
 export const TO_ONE: Rounding = { unit: 1, mode: 'half_up' };
 
 /**
- * `basisPoints` (1 % = 100) of `base`, rounded once, half away from zero (COMMERCE.md B0). Exact: computed in bigint.
+ * `basisPoints` (1 % = 100) of `base`, rounded once, half away from zero (docs/rules.md, Money). Exact: computed in bigint.
  */
 export function percentOf(base: number, basisPoints: number, rounding: Rounding = TO_ONE): number {
   return divideRounded(BigInt(base) * BigInt(basisPoints), 10_000n, rounding);
