@@ -62,6 +62,7 @@ create table webhook_events (
   processed_at timestamptz,
   primary key (provider, event_id)
 );
+create index webhook_events_processed on webhook_events (processed_at) where processed_at is not null;
 
 create table inbox (
   event_id uuid not null,

@@ -152,7 +152,8 @@ export const paymentContract = defineContract({
     /**
      * A provider's webhook as it came. Verified on the raw body, stored once by the provider's event id, answered at
      * once; the provider's state is read again before anything is changed. One that comes before its payment's reference
-     * is known here is kept and tried again.
+     * is known here is kept and tried again; a redelivery of one that still waits has it tried anew. Those dealt with are
+     * forgotten after 30 days.
      */
     receiveWebhook: write({
       input: z.object({ provider: z.string(), headers: z.record(z.string(), z.string()), rawBody: z.string() }),

@@ -38,7 +38,7 @@ export interface Ledger {
 }
 
 /**
- * A function of the *set* of facts: neither the order in which they were heard nor repeats make a difference (COMMERCE.md
+ * A function of the *set* of facts: neither the order in which they were heard nor repeats make a difference (docs/rules.md
  * B6). Facts of one kind and reference are about one movement: the newest says whether it took place, and the first
  * success says how much.
  */

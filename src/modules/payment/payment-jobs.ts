@@ -6,9 +6,13 @@ import { findEvents, findPayment, takeOverdue } from './payment-repository.ts';
 import type { OperationFlow } from './operation-flow.ts';
 import type { ProviderFlow } from './provider-flow.ts';
 import { failed, heardBy, NOTHING_HEARD, type Heard, type SettleFlow } from './settle-flow.ts';
+import { deleteProcessed } from './webhook-repository.ts';
 
 /** Most payments that one turn of the sweep takes on. */
 const SWEPT_AT_ONCE = 20;
+const WEBHOOKS_KEPT_DAYS = 30;
+/** Most webhooks that one turn of the sweep deletes; the next one goes on. */
+const DELETED_AT_ONCE = 500;
 
 /** `checks`: the round this was planned in; a later one has its own job. */
 export interface Check {
@@ -26,12 +30,18 @@ type Parts = { providers: ProviderFlow; operations: OperationFlow } & SettleFlow
 export function createPaymentJobs({ db, now, log }: ModuleContext, { providers, operations, settle }: Parts): Pick<Required<Background>, 'jobs' | 'sweeps'> {
   return {
     jobs: { 'check-payment': checkPlanned, 'undo-payment': checkPlanned },
-    sweeps: [{ name: 'overdue payments', every: 5, run: checkOverdue }],
+    sweeps: [{ name: 'overdue payments', every: 5, run: sweep }],
   };
 
   async function checkPlanned({ paymentId, checks }: Check): Promise<void> {
     const payment = await findPayment(db, paymentId);
     if (payment?.checks === checks) await check(payment);
+  }
+
+  async function sweep(): Promise<void> {
+    await checkOverdue();
+    const processedBefore = new Date(now().getTime() - WEBHOOKS_KEPT_DAYS * 86_400_000);
+    await deleteProcessed(db, { processedBefore, limit: DELETED_AT_ONCE });
   }
 
   async function checkOverdue(): Promise<void> {

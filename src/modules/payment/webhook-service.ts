@@ -5,7 +5,7 @@ import type { Payments } from './contract.ts';
 import { findPaymentByReference } from './payment-repository.ts';
 import { noSuchProvider, type ProviderFlow } from './provider-flow.ts';
 import type { SettleFlow } from './settle-flow.ts';
-import { findWaitingWebhook, insertWebhook, markProcessed } from './webhook-repository.ts';
+import { findWaitingWebhook, keepWebhook, markProcessed } from './webhook-repository.ts';
 
 export type WebhookService = ReturnType<typeof createWebhookService>;
 
@@ -19,8 +19,8 @@ export function createWebhookService({ db, queue, now }: ModuleContext, { provid
       if (!verified) throw unauthenticated('The webhook is not signed by the provider, or not recently.', 'invalid_signature');
       const { eventId, reference } = verified;
       await transaction(db, async (trx) => {
-        const isNew = await insertWebhook(trx, { provider, eventId, reference }, now());
-        if (isNew) await queue.enqueue(trx, 'process-webhook', { provider, eventId });
+        const waits = await keepWebhook(trx, { provider, eventId, reference }, now());
+        if (waits) await queue.enqueue(trx, 'process-webhook', { provider, eventId });
       });
       return {};
     },

@@ -62,9 +62,11 @@ describe('a late verdict', () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => post(body, signed(body))));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([204]));
     const jobs = subject.context.enqueued.splice(0);
-    expect(jobs).toHaveLength(1);
+    expect(jobs).toHaveLength(10);
     await Promise.all([...jobs, ...jobs].map(({ data }) => subject.jobs['process-webhook']!(data)));
     expect(subject.newsOf(late.orderId)).toEqual(['payment.captured']);
+    await post(body, signed(body)).expect(204);
+    expect(subject.context.enqueued.filter(({ name }) => name === 'process-webhook')).toEqual([]);
     const { events } = await subject.payments.getDetails({ paymentId: id });
     expect(events.map(({ kind, outcome }) => `${kind} ${outcome}`)).toEqual(['authorization pending', 'authorization succeeded', 'capture succeeded']);
   });
@@ -112,6 +114,33 @@ describe('a webhook', () => {
     await subject.payments.refresh(lost);
     expect(await subject.work()).toEqual([]);
     expect(await kept(early.eventId)).toMatchObject({ processed_at: expect.any(Date) });
+  });
+
+  it('that was given up on is worked again when it is delivered again', async () => {
+    const late = order({ token: 'sandbox_late' });
+    const { id } = await subject.payments.pay(late);
+    subject.after(3);
+    const { eventId, body } = notice(await referenceOf(id));
+    await post(body(eventId), signed(body(eventId))).expect(204);
+    subject.context.enqueued.length = 0;
+    await post(body(eventId), signed(body(eventId))).expect(204);
+    expect(subject.context.enqueued).toEqual([{ name: 'process-webhook', data: { provider: 'sandbox', eventId } }]);
+    expect(await subject.work()).toEqual([]);
+    expect(await kept(eventId)).toMatchObject({ processed_at: expect.any(Date) });
+    expect(subject.newsOf(late.orderId)).toEqual(['payment.captured']);
+  });
+
+  it('that was dealt with is forgotten after thirty days, one that waits is not', async () => {
+    const shop = await createTestPayments();
+    const day = 86_400_000;
+    const before = (days: number) => new Date(shop.context.clock.now.getTime() - days * day);
+    const webhooks = [['old', 31], ['recent', 29], ['waiting', null]] as const;
+    await shop.context.db('webhook_events').insert(webhooks.map(([event_id, days]) => ({
+      provider: 'sandbox', event_id, reference: 'x', received_at: before(40), processed_at: days && before(days),
+    })));
+    await shop.sweep();
+    expect(await shop.context.db('webhook_events').orderBy('event_id').pluck('event_id')).toEqual(['recent', 'waiting']);
+    await shop.context.close();
   });
 
   it.each<[string, (body: string) => string | undefined]>([
