@@ -156,7 +156,7 @@ create table order_history (
 );
 revoke update, delete on order_lines, order_discounts, order_history from kerf_order;
 
--- Idempotency-Keys of placements. Without an order the attempt was undone and the key may be used again.
+-- Idempotency-Keys of placements, kept for a day. Without an order the attempt was undone and the key may be used again.
 create table idempotency_keys (
   scope text not null,
   key text not null,
@@ -166,6 +166,7 @@ create table idempotency_keys (
   primary key (scope, key)
 );
 create index idempotency_keys_order on idempotency_keys (order_id);
+create index idempotency_keys_created_at on idempotency_keys (created_at);
 
 create table inbox (
   event_id uuid not null,

@@ -1,6 +1,7 @@
 import { type Database, rows, type Transaction } from '../../shared/database.ts';
 import type { Currency } from '../../shared/money.ts';
 import { type Cart, type CartLine, normalizeCode } from './cart.ts';
+import { deleteInBatches } from './delete-in-batches.ts';
 import type { SalesTerms } from './pricing.ts';
 
 interface TermsRow {
@@ -135,12 +136,19 @@ export async function takeCart(trx: Transaction, cart: { id: string; version: nu
 
 /** Deletes what nobody comes back for: notes of additions, and guest carts that were never ordered. */
 export async function deleteForgotten(db: Database, { operationsBefore, cartsBefore }: { operationsBefore: Date; cartsBefore: Date }): Promise<void> {
-  await db('cart_operations').where('done_at', '<', operationsBefore).delete();
-  await rows(
+  await deleteInBatches(
     db,
-    `delete from carts c where c.customer_id is null and c.state <> 'ordered' and c.updated_at < ?
-       and not exists (select 1 from orders o where o.cart_id = c.id)
-       and not exists (select 1 from carts m where m.merged_into = c.id)`,
-    [cartsBefore],
+    `delete from cart_operations where id in
+       (select id from cart_operations where done_at < :operationsBefore limit :limit for update skip locked)`,
+    { operationsBefore },
+  );
+  await deleteInBatches(
+    db,
+    `delete from carts where id in
+       (select c.id from carts c where c.customer_id is null and c.state <> 'ordered' and c.updated_at < :cartsBefore
+          and not exists (select 1 from orders o where o.cart_id = c.id)
+          and not exists (select 1 from carts m where m.merged_into = c.id)
+        limit :limit for update of c skip locked)`,
+    { cartsBefore },
   );
 }

@@ -31,8 +31,8 @@ const MAX_QUANTITY = 999;
 const MAX_LINES = 100;
 const MAX_CODES = 10;
 
-/** What two spellings of a code are compared by (COMMERCE.md B7). */
-export const normalizeCode = (code: string) => code.normalize('NFKC').trim().toUpperCase();
+/** What two spellings of a code are compared by (docs/rules.md, Discounts). */
+export const normalizeCode = (code: string) => code.normalize('NFKC').trim().toUpperCase().normalize('NFKC');
 
 /** A guest cart is opened by its unguessable id, a customer's only by its owner: to others it does not exist. */
 export function assertOpenTo(cart: Cart | undefined, viewer: Viewer): asserts cart is Cart {

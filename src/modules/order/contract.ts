@@ -177,7 +177,7 @@ const PLACING_REFUSALS = [
 ] as const;
 
 /**
- * Carts and orders: the only module that calls others, and the one that keeps them in step (ARCHITECTURE.md §7).
+ * Carts and orders: the only module that calls others, and the one that keeps them in step (docs/architecture.md).
  *
  * Calls user, catalog, inventory, coupon, payment. Listens to `payment.*` (settle, or note what came late) and
  * `user.logged_in` (merge the guest cart).
@@ -233,7 +233,7 @@ export const orderContract = defineContract({
     }),
 
     /**
-     * Places the order as in ARCHITECTURE.md §7, or says why not, having undone what it did. `replayed`: the key was used
+     * Places the order as in docs/architecture.md, or says why not, having undone what it did. `replayed`: the key was used
      * before, or the cart was ordered before by the same shopper, and this is that order as it stands; a refusal is
      * replayed as the same refusal. `secret` opens the order for a guest. An order in state `pending` waits for the shopper
      * (`nextAction`) or the provider. `unavailable`: nothing was decided; repeat it with the same key.

@@ -1,5 +1,6 @@
-import { rows, type Transaction } from '../../shared/database.ts';
+import { type Database, rows, type Transaction } from '../../shared/database.ts';
 import type { IdempotencyClaim } from '../../shared/http.ts';
+import { deleteInBatches } from './delete-in-batches.ts';
 
 /**
  * Takes the key for an attempt: for a new order, or for another one (`retryOrderId`) when an earlier attempt was undone
@@ -14,7 +15,7 @@ export async function takeKey(
     trx,
     `insert into idempotency_keys as k (scope, key, fingerprint, order_id, created_at)
      values (:scope, :key, :fingerprint, :orderId, :at)
-     on conflict (scope, key) do update set order_id = :retryOrderId
+     on conflict (scope, key) do update set order_id = :retryOrderId, created_at = excluded.created_at
      where k.order_id is null and k.fingerprint = excluded.fingerprint
      returning order_id`,
     { scope, key, fingerprint, ...attempt },
@@ -33,3 +34,14 @@ export const pointKey = (trx: Transaction, { scope, key }: IdempotencyClaim, ord
 
 /** The attempt was undone and nobody was answered: its keys may be used again. */
 export const freeKeys = (trx: Transaction, orderId: string) => trx('idempotency_keys').where({ order_id: orderId }).update({ order_id: null });
+
+/** Deletes keys from before; not that of an order that is being placed, whose repeats still have to find it. */
+export const deleteOldKeys = (db: Database, createdBefore: Date) =>
+  deleteInBatches(
+    db,
+    `delete from idempotency_keys where (scope, key) in
+       (select k.scope, k.key from idempotency_keys k where k.created_at < :createdBefore
+          and not exists (select 1 from orders o where o.id = k.order_id and o.state = 'placing')
+        limit :limit for update of k skip locked)`,
+    { createdBefore },
+  );

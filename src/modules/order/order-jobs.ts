@@ -3,6 +3,7 @@ import { isAppError } from '../../shared/errors.ts';
 import type { Background, ModuleContext } from '../../shared/module.ts';
 import { deleteForgotten } from './cart-repository.ts';
 import { createChangeOrder, UNDO_JOB } from './change-order-flow.ts';
+import { deleteOldKeys } from './idempotency-repository.ts';
 import { expire, isOverdue } from './order.ts';
 import { listOverdue, takeInterrupted } from './order-repository.ts';
 import type { Callees } from './order-service.ts';
@@ -13,6 +14,7 @@ import { settle } from './settlement.ts';
 const BATCH = 20;
 const OPERATIONS_KEPT_DAYS = 7;
 const GUEST_CARTS_KEPT_DAYS = 90;
+const KEYS_KEPT_DAYS = 1;
 
 /** What happens to carts and orders by itself. Every sweep may run in many processes at once. */
 export function createOrderJobs(context: ModuleContext, callees: Callees) {
@@ -84,5 +86,6 @@ export function createOrderJobs(context: ModuleContext, callees: Callees) {
   async function tidy(): Promise<void> {
     const daysAgo = (days: number) => new Date(now().getTime() - days * 86_400_000);
     await deleteForgotten(db, { operationsBefore: daysAgo(OPERATIONS_KEPT_DAYS), cartsBefore: daysAgo(GUEST_CARTS_KEPT_DAYS) });
+    await deleteOldKeys(db, daysAgo(KEYS_KEPT_DAYS));
   }
 }

@@ -16,7 +16,7 @@ interface Steps {
 
 const PRICINGS = 4;
 
-/** Placing an order as in ARCHITECTURE.md §7. */
+/** Placing an order as in docs/architecture.md. */
 export function createPlaceOrder({ prepare, claim, carryOut }: Steps) {
   return async (input: Placement): Promise<{ order: Order; replayed: boolean }> => {
     const claimed = await claimAsPriced(input);

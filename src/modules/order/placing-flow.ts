@@ -38,7 +38,7 @@ export const holdsUntil = (now: Date, windowMinutes: number) => new Date(now.get
 export type Placing = ReturnType<typeof createPlacing>;
 
 /**
- * What happens to an order between its claim and its settlement (ARCHITECTURE.md §7, 2-5): `carryOut` by the request
+ * What happens to an order between its claim and its settlement (docs/architecture.md, Placing an order): `carryOut` by the request
  * itself, `recover` by whoever takes an interrupted order over. Every call is idempotent by the order's id.
  */
 export function createPlacing({ context, inventory, coupon, payments, changeOrder }: PlacingDependencies) {

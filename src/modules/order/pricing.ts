@@ -82,7 +82,7 @@ export const basketLines = (lines: readonly Omit<OfferedLine, 'problem'>[]) =>
 
 /**
  * The shipping fee is decided on merchandise after the item discounts that the basket gets without any fee: the base of
- * a coupon's minimum spend, untouched by order discounts (COMMERCE.md B8). An empty basket ships for nothing.
+ * a coupon's minimum spend, untouched by order discounts (docs/rules.md, Discounts). An empty basket ships for nothing.
  *
  * A quote may depend on the fee in turn (an exclusive free shipping wins only when it gives the most), so the fee is
  * decided once and not again on the quote that includes it: the same basket always gives the same fee.
@@ -96,7 +96,7 @@ export function shippingFee(terms: SalesTerms, lines: readonly OfferedLine[], di
 const subtotalOf = (lines: readonly OfferedLine[]) => lines.reduce((all, line) => all + line.unitPrice * line.quantity, 0);
 const sum = (parts: readonly { amount: number }[]) => parts.reduce((all, { amount }) => all + amount, 0);
 
-/** Σ line totals + shipping − shippingDiscount = total, and tax rounded per line and summed (COMMERCE.md B0). */
+/** Σ line totals + shipping − shippingDiscount = total, and tax rounded per line and summed (docs/rules.md, Money). */
 export function bill(terms: SalesTerms, offered: readonly OfferedLine[], discounts: readonly GrantedDiscount[], shipping: number): Bill {
   const tax = (gross: number) => includedTax(gross, terms.includedTaxBasisPoints);
   const lines = offered.map((line) => {

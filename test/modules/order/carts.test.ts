@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/shared/ids.ts';
-import { createShop, customer, GUEST, placement, type Shop } from './support.ts';
+import { createShop, customer, GUEST, placement, type PlacementInput, type Shop } from './support.ts';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -249,4 +249,33 @@ it('what nobody comes back for is forgotten; what was ordered is kept', async ()
   expect((await shop.orders.getCart({ cartId: ordered, viewer: GUEST })).state).toBe('ordered');
   expect((await shop.orders.getCart({ cartId: refused, viewer: GUEST })).state).toBe('active');
   expect(await shop.rows('select id from cart_operations')).toEqual([]);
+});
+
+it('what is forgotten goes in batches, all of it', async () => {
+  await shop.rows(`insert into carts (id, state, currency, created_at, updated_at) select gen_random_uuid(), 'active', 'KRW', '2020-01-01', '2020-01-01' from generate_series(1, 2001)`);
+  await shop.rows(`insert into cart_operations (id, cart_id, done_at) select gen_random_uuid(), (select id from carts limit 1), '2020-01-01' from generate_series(1, 2001)`);
+  await shop.rows(`insert into idempotency_keys (scope, key, fingerprint, created_at) select 'many', n::text, '', '2020-01-01' from generate_series(1, 4001) n`);
+  await Promise.all([shop.tidy(), shop.tidy()]);
+  expect(await shop.rows(`select id from carts where created_at < '2021-01-01'`)).toEqual([]);
+  expect(await shop.rows(`select id from cart_operations where done_at < '2021-01-01'`)).toEqual([]);
+  expect(await shop.rows(`select key from idempotency_keys where scope = 'many'`)).toEqual([]);
+});
+
+it('the key of an order is forgotten after a day, unless the order is still being placed', async () => {
+  const keys = async ({ idempotency }: PlacementInput) => (await shop.rows('select key from idempotency_keys where key = ?', [idempotency.key])).length;
+  const [placed, stuck] = [shop.sell(), shop.sell()].map((variantId) => placement({ source: { kind: 'lines', currency: 'KRW', lines: [{ variantId, quantity: 1 }], codes: [] } })) as [PlacementInput, PlacementInput];
+  await shop.orders.placeOrder(placed);
+  const met = shop.break('payments.pay', 'dies before', 1);
+  void shop.orders.placeOrder(stuck);
+  await met;
+  shop.pass({ minutes: 23 * 60 });
+  await shop.tidy();
+  expect(await shop.orders.placeOrder(placed)).toMatchObject({ replayed: true, order: { id: placed.orderId } });
+  shop.pass({ minutes: 61 });
+  await shop.tidy();
+  expect([await keys(placed), await keys(stuck)]).toEqual([0, 1]);
+  await shop.recover();
+  await shop.tidy();
+  expect(await keys(stuck)).toBe(0);
+  expect((await shop.order(stuck.orderId)).state).toBe('refused');
 });
