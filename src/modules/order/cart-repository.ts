@@ -100,7 +100,7 @@ export async function saveCart(trx: Transaction, before: Cart, after: Cart, at: 
   const removedLines = before.lines.filter((line) => !after.lines.some(({ id }) => id === line.id)).map(({ id }) => id);
   const codes = after.codes.filter((code) => !before.codes.includes(code));
   const removedCodes = before.codes.filter((code) => !after.codes.includes(code)).map(normalizeCode);
-  const sameCart = before.state === after.state && before.customerId === after.customerId && before.email === after.email;
+  const sameCart = before.state === after.state && before.customerId === after.customerId && before.email === after.email && before.currency === after.currency;
   if (sameCart && lines.length + removedLines.length + codes.length + removedCodes.length === 0) return before;
 
   if (removedLines.length > 0) await trx('cart_lines').whereIn('id', removedLines).delete();
@@ -118,6 +118,7 @@ export async function saveCart(trx: Transaction, before: Cart, after: Cart, at: 
     state: saved.state,
     customer_id: saved.customerId,
     email: saved.email,
+    currency: saved.currency,
     order_id: saved.state === 'ordered' ? saved.orderId : null,
     merged_into: saved.state === 'merged' ? saved.mergedInto : null,
     version: saved.version,

@@ -5,11 +5,12 @@ import type { ModuleContext } from '../../shared/module.ts';
 import type { Catalog } from '../catalog/contract.ts';
 import type { Coupon } from '../coupon/contract.ts';
 import type { Inventory } from '../inventory/contract.ts';
-import { addCode, addItem, assertChangeable, assertOpenTo, type Cart, currencyNotOffered, removeCode, setQuantity } from './cart.ts';
+import { addCode, addItem, assertChangeable, assertOpenTo, type Cart, currencyNotOffered, inCurrency, removeCode, setQuantity } from './cart.ts';
 import { findActiveCart, findCart, findSalesTerms, insertCart, lockCarts, lockCustomer, noteOperation, saveCart } from './cart-repository.ts';
 import { presentCart } from './cart-view.ts';
 import type { Orders, Viewer } from './contract.ts';
 import { mergeCart } from './merge-cart-flow.ts';
+import type { SalesTerms } from './pricing.ts';
 import type { Price } from './pricing-service.ts';
 
 type Carts = Pick<Orders, 'createCart' | 'getCart' | 'addItem' | 'setItemQuantity' | 'setEmail' | 'addCode' | 'removeCode' | 'mergeCart'>;
@@ -19,9 +20,10 @@ type Callees = { catalog: Catalog; inventory: Inventory; coupon: Coupon; price: 
 export function createCartService({ db, now }: ModuleContext, { catalog, inventory, coupon, price }: Callees): Carts {
   return {
     async createCart({ cartId, viewer, currency }) {
-      if (!(await findSalesTerms(db, currency))) throw currencyNotOffered(currency);
+      const terms = await findSalesTerms(db, currency);
+      if (!terms) throw currencyNotOffered(currency);
       const customerId = viewer.kind === 'customer' ? viewer.customerId : null;
-      const cart = await transaction(db, (trx) => begin(trx, { id: cartId, customerId, currency, updatedAt: now() }));
+      const cart = await transaction(db, (trx) => begin(trx, { id: cartId, customerId, currency, updatedAt: now() }, terms));
       assertOpenTo(cart, viewer);
       return present(cart);
     },
@@ -60,11 +62,14 @@ export function createCartService({ db, now }: ModuleContext, { catalog, invento
     },
   };
 
-  async function begin(trx: Transaction, cart: Pick<Cart, 'id' | 'customerId' | 'currency' | 'updatedAt'>) {
+  async function begin(trx: Transaction, cart: Pick<Cart, 'id' | 'customerId' | 'currency' | 'updatedAt'>, terms: SalesTerms) {
     if (cart.customerId) {
       await lockCustomer(trx, cart.customerId);
-      const active = await findActiveCart(trx, cart.customerId);
-      if (active) return active;
+      const known = await findActiveCart(trx, cart.customerId);
+      if (known?.currency === cart.currency) return known;
+      // Something may be added to it, or it may be ordered, until it is locked.
+      const [active] = known ? await lockCarts(trx, [known.id]) : [];
+      if (active?.state === 'active') return saveCart(trx, active, inCurrency(active, terms), cart.updatedAt);
     }
     await insertCart(trx, cart);
     return findCart(trx, cart.id);

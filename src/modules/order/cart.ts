@@ -53,6 +53,15 @@ export const cartNotActive = () => conflict('cart_not_active', 'This cart was or
 export const currencyNotOffered = (currency: string) =>
   invalid('currency_not_offered', `Nothing is sold in ${currency} here.`, { currency });
 
+/** An empty cart goes on in another currency; what is in one has its prices in the cart's own. */
+export function inCurrency(cart: Cart, terms: SalesTerms): Cart {
+  if (cart.currency === terms.currency) return cart;
+  if (cart.lines.length > 0) throw currencyMismatch('The cart has items in another currency.', cart.currency);
+  return { ...cart, currency: terms.currency, terms };
+}
+
+const currencyMismatch = (message: string, currency: Currency) => conflict('currency_mismatch', message, { currency });
+
 /** Adds to the line of that variant, or begins one under `item.id`. */
 export function addItem(cart: Cart, item: CartLine): Cart {
   const present = cart.lines.find(({ variantId }) => variantId === item.variantId);
@@ -91,7 +100,7 @@ export function removeCode(cart: Cart, code: string): Cart {
  */
 export function mergeInto(target: Cart, source: Cart, newLineId: () => string): Cart {
   if (target.currency !== source.currency) {
-    throw conflict('currency_mismatch', 'The two carts are in different currencies.', { currency: target.currency });
+    throw currencyMismatch('The two carts are in different currencies.', target.currency);
   }
   const merged = source.lines.reduce((cart, line) => addCapped(cart, { ...line, id: newLineId() }), target);
   return source.codes.reduce((cart, code) => (cart.codes.length < MAX_CODES ? addCode(cart, code) : cart), merged);

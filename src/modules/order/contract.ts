@@ -147,7 +147,7 @@ export const Placement = z.object({
       codes: z.array(z.string().trim().min(1).max(64)).max(10),
     }),
   ]),
-  /** guests: required unless the cart has one; customers: the account's address */
+  /** guests: required unless the cart has one; customers: ignored, the order goes by the account's address */
   email: z.email().max(254).optional(),
   /** one of the two, the second for customers only */
   shippingAddress: Address.optional(),
@@ -186,13 +186,14 @@ export const orderContract = defineContract({
   module: 'order',
   methods: {
     /**
-     * A customer has one active cart: creating a second answers the first, whatever its currency. `not_found`: the id is
-     * that of somebody else's cart. `currency_not_offered`: there are no sales terms for it.
+     * A customer has one active cart: creating a second answers the first. Asked for in another currency, that changes its
+     * currency when it is empty; `currency_mismatch` when it is not: details `{ currency }`, the cart's. `not_found`: the id
+     * is that of somebody else's cart. `currency_not_offered`: there are no sales terms for it.
      */
     createCart: write({
       input: z.object({ cartId: Id, viewer: Viewer, currency: Currency }),
       output: Cart,
-      reasons: ['not_found', 'currency_not_offered'],
+      reasons: ['not_found', 'currency_not_offered', 'currency_mismatch'],
       idempotentBy: 'cartId',
     }),
     /** Priced now: nothing in it is promised until the order is placed. */
@@ -234,7 +235,7 @@ export const orderContract = defineContract({
 
     /**
      * Places the order as in docs/architecture.md, or says why not, having undone what it did. `replayed`: the key was used
-     * before, or the cart was ordered before by the same shopper, and this is that order as it stands; a refusal is
+     * in the last 24 hours, or the cart was ordered before by the same shopper, and this is that order as it stands; a refusal is
      * replayed as the same refusal. `secret` opens the order for a guest. An order in state `pending` waits for the shopper
      * (`nextAction`) or the provider. `unavailable`: nothing was decided; repeat it with the same key.
      *

@@ -25,6 +25,19 @@ describe('a cart', () => {
     await expect(shop.orders.createCart({ cartId: newId(), viewer: GUEST, currency: 'EUR' })).rejects.toEqual(refusal('currency_not_offered'));
   });
 
+  it('of a customer changes its currency while it is empty, and not any more after that', async () => {
+    const viewer = customer(newId());
+    const open = (currency: 'KRW' | 'USD') => shop.orders.createCart({ cartId: newId(), viewer, currency });
+    const { id: cartId } = await open('KRW');
+    expect(await open('USD')).toMatchObject({ id: cartId, currency: 'USD', version: 2 });
+    const filled = await add(cartId, shop.sell({ prices: { USD: 990 } }), { viewer });
+    expect(filled).toMatchObject({ currency: 'USD', totals: { shipping: 800, total: 1_790 } });
+    await expect(open('KRW')).rejects.toMatchObject({ code: 'conflict', reason: 'currency_mismatch', details: { currency: 'USD' } });
+    expect(await open('USD')).toEqual(filled);
+    await shop.orders.setItemQuantity({ cartId, viewer, itemId: filled.lines[0]!.id, quantity: 0 });
+    expect(await Promise.all(times(4, () => open('KRW')))).toMatchObject(times(4, () => ({ id: cartId, currency: 'KRW', version: 5 })));
+  });
+
   it('shows what it costs now, in its currency', async () => {
     const variantId = shop.sell({ prices: { KRW: 12_900, USD: 990 } });
     const { id: cartId } = await shop.orders.createCart({ cartId: newId(), viewer: GUEST, currency: 'USD' });

@@ -24,12 +24,15 @@ describe('the fake of order', () => {
     const [own, guest] = [newId(), newId()];
     await orders.createCart({ cartId: own, viewer, currency: 'KRW' });
     expect((await orders.createCart({ cartId: newId(), viewer, currency: 'KRW' })).id).toBe(own);
+    expect(await orders.createCart({ cartId: newId(), viewer, currency: 'USD' })).toMatchObject({ id: own, currency: 'USD' });
+    expect(await orders.createCart({ cartId: newId(), viewer, currency: 'KRW' })).toMatchObject({ id: own, currency: 'KRW' });
     await orders.createCart({ cartId: guest, viewer: GUEST, currency: 'KRW' });
     const operationId = newId();
     for (const _ of [1, 2]) await orders.addItem({ cartId: guest, viewer: GUEST, operationId, variantId, quantity: 1 });
     await orders.addCode({ cartId: guest, viewer: GUEST, code: 'ten' });
     await expect(orders.addCode({ cartId: guest, viewer: GUEST, code: 'NOPE' })).rejects.toEqual(refusal('unknown_code'));
     for (const _ of [1, 2]) expect(await orders.mergeCart({ cartId: guest, customerId })).toMatchObject({ id: own, lines: [{ quantity: 1 }], codes: [{ applied: false }] });
+    await expect(orders.createCart({ cartId: newId(), viewer, currency: 'USD' })).rejects.toEqual(refusal('currency_mismatch'));
     await expect(orders.getCart({ cartId: own, viewer: GUEST })).rejects.toEqual(refusal('not_found'));
     const source = { kind: 'cart' as const, cartId: own };
     await expect(orders.placeOrder(placement({ viewer, source, token: 'sandbox_declined' }))).rejects.toEqual(refusal('payment_declined'));

@@ -79,6 +79,7 @@ describe('carts', () => {
     await api().get(`/v1/carts/${id}`).set(other).expect(404);
     await api().post(`/v1/carts/${guestCart}/merge`).expect(401);
     expect((await api().post(`/v1/carts/${guestCart}/merge`).set(me).expect(200)).body).toMatchObject({ id, customerId: userId, lines: [{ quantity: 1 }] });
+    expect((await api().post('/v1/carts').set(me).send({ currency: 'USD' }).expect(409)).body).toMatchObject({ reason: 'currency_mismatch', currency: 'KRW' });
   });
 });
 
