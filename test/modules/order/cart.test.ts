@@ -32,6 +32,7 @@ describe('a cart', () => {
   });
   it('keeps a code once, however it is spelled', () => {
     expect(normalizeCode(' ｗelcome10 ')).toBe('WELCOME10');
+    expect(normalizeCode('\u0390')).toBe('\u03aa\u0301');
     const entered = cart({ codes: ['Welcome10'] });
     expect(addCode(entered, 'WELCOME10')).toBe(entered);
     expect(removeCode(entered, 'welcome10').codes).toEqual([]);
