@@ -129,12 +129,12 @@ export const PromotionDraft = z
     /** null for free shipping in every currency; required for `fixed`, for a `cap` and for `minimumSpend` */
     currency: Currency.nullable().default(null),
     scope: Scope.default(NO_SCOPE),
-    /** merchandise after item discounts, before order discounts, without shipping (COMMERCE.md B7) */
+    /** merchandise after item discounts, before order discounts, without shipping (docs/rules.md, Discounts) */
     minimumSpend: Amount.default(0),
     startsAt: Moment.nullable().default(null),
     endsAt: Moment.nullable().default(null),
     /** uses in all: consumed ones and live reservations count */
-    totalLimit: z.int().min(1).nullable().default(null),
+    totalLimit: z.int32().min(1).nullable().default(null),
     perCustomerLimit: z.int().min(1).max(1000).nullable().default(null),
     /** classes it may stand beside; both sides must allow it. With `item`, item promotions share the lines of a basket */
     combinesWith: z.array(PromotionClass).max(3).default([]),
@@ -227,7 +227,7 @@ export const couponContract = defineContract({
      * below them only means that there are no more. `promotion_inconsistent` also for taking the last code off an active one.
      */
     updatePromotion: write({
-      input: z.object({ id: Id, version: z.int(), draft: PromotionDraft }),
+      input: z.object({ id: Id, version: z.int32(), draft: PromotionDraft }),
       output: Promotion,
       reasons: ['not_found', 'version_mismatch', 'code_taken', 'promotion_inconsistent'],
     }),

@@ -48,6 +48,7 @@ describe('staff', () => {
     ['no name', { ...draft(), name: ' ' }, 400, 'invalid_input'],
     ['more than 100 %', draft({ benefit: { kind: 'percent', basisPoints: 10_001 } }), 400, 'invalid_input'],
     ['a day that does not exist', draft({ endsAt: '2027-02-29' }), 400, 'invalid_input'],
+    ['more uses than can be counted', draft({ totalLimit: 2_147_483_648 }), 400, 'invalid_input'],
     ['half a won', draft({ benefit: { kind: 'fixed', amount: 0.5 } }), 400, 'invalid_input'],
     ['a code of another promotion', draft({ codes: ['taken'] }), 409, 'code_taken'],
   ])('are told about %s', async (_, body, status, reason) => {
