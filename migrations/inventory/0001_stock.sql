@@ -16,14 +16,22 @@ create table stock_movements (
   id uuid primary key,
   variant_id uuid not null,
   kind text not null check (kind in ('received', 'correction', 'damaged', 'returned', 'sold', 'cancelled')),
-  -- 0 only for the sale of pieces that were not there
-  delta bigint not null check (delta <> 0 or kind = 'sold'),
+  delta bigint not null,
   -- an order's id or an adjustment's
   cause_id text not null,
   note text not null,
   -- of the stock item, after this movement: the order of movements of one variant
   version integer not null,
   at timestamptz not null,
+  -- 0 only for the sale of pieces that were not there
+  constraint delta_fits_kind check (
+    case
+      when kind in ('received', 'returned', 'cancelled') then delta > 0
+      when kind = 'damaged' then delta < 0
+      when kind = 'sold' then delta <= 0
+      else delta <> 0
+    end
+  ),
   constraint one_movement_per_cause unique (variant_id, kind, cause_id)
 );
 create index on stock_movements (variant_id, version, id);

@@ -41,13 +41,26 @@ export const Movement = z
   .meta({ id: 'StockMovement' });
 export type Movement = z.infer<typeof Movement>;
 
-/** What staff record: `delta` is never 0. */
-export const Adjustment = z.strictObject({
-  variantId: Id,
-  kind: z.enum(['received', 'correction', 'damaged', 'returned']),
-  delta: z.int().min(-999_999).max(999_999).refine((delta) => delta !== 0, 'must not be 0'),
-  note: z.string().trim().max(500).default(''),
-});
+/** Which way each kind that staff record goes: pieces come (1) or go (-1); a correction may do either. */
+const SIGN = { received: 1, returned: 1, damaged: -1, correction: undefined };
+
+/** What staff record: `delta` is never 0, above it for `received` and `returned`, below it for `damaged`. */
+export const Adjustment = z
+  .strictObject({
+    variantId: Id,
+    kind: z.enum(['received', 'correction', 'damaged', 'returned']),
+    delta: z
+      .int()
+      .min(-999_999)
+      .max(999_999)
+      .refine((delta) => delta !== 0, 'must not be 0')
+      .meta({ description: 'Pieces: above 0 for `received` and `returned`, below 0 for `damaged`, either for `correction`' }),
+    note: z.string().trim().max(500).default(''),
+  })
+  .refine(({ kind, delta }) => Math.sign(delta) === (SIGN[kind] ?? Math.sign(delta)), {
+    path: ['delta'],
+    error: ({ input }) => ((input as { kind: string }).kind === 'damaged' ? 'must be below 0 for what is damaged' : 'must be above 0 for what is received or returned'),
+  });
 export type Adjustment = z.infer<typeof Adjustment>;
 
 /**

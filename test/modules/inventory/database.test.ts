@@ -54,6 +54,18 @@ describe('the database itself, asked by the role of the module', () => {
     await subject.context.db('stock_items').insert({ variant_id: variantId, on_hand: -1, backorder: true });
   });
 
+  it.each([
+    ['received', -1],
+    ['returned', -1],
+    ['damaged', 1],
+    ['sold', 1],
+    ['cancelled', -1],
+    ['correction', 0],
+  ])('refuses a movement of kind %s by %d', async (kind, delta) => {
+    const add = `insert into stock_movements (id, variant_id, kind, delta, cause_id, note, version, at) values (?, ?, ?, ${delta}, 'x', '', 1, now())`;
+    expect(await refused(add, newId(), newId(), kind)).toBe('delta_fits_kind');
+  });
+
   it('has a held reservation run out, and no other', async () => {
     const orderId = newId();
     expect(await refused(`insert into reservations (order_id, state) values (?, 'held')`, orderId)).toBe('only_held_runs_out');

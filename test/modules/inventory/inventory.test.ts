@@ -116,7 +116,7 @@ describe('adjust', () => {
   it('merges entries whatever their order', () => {
     const entry = fc.record({
       variantId: fc.constantFrom('a', 'A', 'b'),
-      kind: fc.constantFrom('received' as const, 'damaged' as const),
+      kind: fc.constantFrom('received' as const, 'correction' as const),
       delta: fc.integer({ min: -9, max: 9 }),
     });
     fc.assert(

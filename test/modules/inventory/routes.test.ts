@@ -1,7 +1,9 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFakeInventory, type FakeInventory } from '../../../src/modules/inventory/fake.ts';
+import { inventoryContract } from '../../../src/modules/inventory/contract.ts';
 import { inventoryRoutes } from '../../../src/modules/inventory/inventory-routes.ts';
+import { describeContract } from '../../../src/shared/contract.ts';
 import { newId } from '../../../src/shared/ids.ts';
 import { createTestApp } from '../../support/app.ts';
 
@@ -78,6 +80,9 @@ describe('POST /admin/inventory/adjustments', () => {
 
   it.each([
     ['a delta of 0', { delta: 0 }],
+    ['a delivery that takes away', { delta: -1 }],
+    ['a return that takes away', { kind: 'returned', delta: -1 }],
+    ['damage that adds', { kind: 'damaged', delta: 1 }],
     ['a fraction', { delta: 1.5 }],
     ['a number past all bounds', { delta: 1_000_000 }],
     ["a kind that is the orders' own", { kind: 'sold' }],
@@ -86,6 +91,24 @@ describe('POST /admin/inventory/adjustments', () => {
   ])('refuses %s', async (_, wrong) => {
     const { status } = await adjust({ adjustments: [{ variantId: newId(), kind: 'received', delta: 1, ...wrong }] });
     expect(status).toBe(400);
+  });
+
+  it('says which sign is wrong', async () => {
+    const { body } = await adjust({ adjustments: [{ variantId: newId(), kind: 'damaged', delta: 1 }] }).expect(400);
+    expect(JSON.stringify(body)).toContain('must be below 0 for what is damaged');
+  });
+
+  it('corrects either way', async () => {
+    const variantId = stocked(5);
+    const adjustments = [{ variantId, kind: 'correction', delta: -2 }];
+    expect((await adjust({ adjustments }).expect(200)).body.levels).toMatchObject([{ onHand: 3 }]);
+    expect((await adjust({ adjustments: [{ ...adjustments[0], delta: 1 }] }).expect(200)).body.levels).toMatchObject([{ onHand: 4 }]);
+  });
+
+  it('is in the document', async () => {
+    const { body: document } = await request(app.app).get('/openapi.json').expect(200);
+    expect(JSON.stringify(document)).toContain('below 0 for `damaged`');
+    expect(describeContract(inventoryContract)).toHaveProperty('methods.adjust.input.properties.adjustments');
   });
 
   it('refuses no entries', async () => {

@@ -99,7 +99,7 @@ describe.each([
 
     const stockedWith = async (onHand: number) => {
       const variantId = await stocked(inventory, 999_999);
-      await inventory.adjust({ adjustmentId: newId(), adjustments: [{ variantId, kind: 'received', delta: onHand - 999_999 }] });
+      await inventory.adjust({ adjustmentId: newId(), adjustments: [{ variantId, kind: 'correction', delta: onHand - 999_999 }] });
       return variantId;
     };
 
