@@ -63,9 +63,9 @@ create index product_listings_search on product_listings using gin (grams);
 -- Copy of what inventory says. A row may be there before its variant is: no foreign key.
 create table availability (
   variant_id uuid primary key,
-  available integer not null,
+  available bigint not null,
   backorder boolean not null,
-  version integer not null
+  version bigint not null
 );
 
 create table inbox (

@@ -80,6 +80,8 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   ifMatch?: boolean;
   /** the strict limit against guessing, per address (and per account where one is named) */
   guarded?: boolean;
+  /** the same for everybody who is not signed in: may be kept and revalidated by its ETag; all else is `no-store` */
+  cacheable?: boolean;
   /** any content type and no JSON parsing: the handler reads `rawBody` */
   raw?: boolean;
   handle(call: Call<z.output<P>, z.output<Q>, z.output<B>>): Promise<Answer>;
@@ -103,6 +105,9 @@ export const PageQuery = z.strictObject({
 
 /** A page of a list; `nextCursor` is null on the last one. */
 export const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+
+/** An instant in a cursor: UTC as `toISOString` writes it, of the years 1970 to 9999. All others are none that we wrote. */
+export const CursorInstant = z.iso.datetime({ precision: 3 }).refine((instant) => instant >= '1970');
 
 /** A cursor is the sort key of the last row, opaque to clients. */
 export const encodeCursor = (key: readonly (string | number)[]): string => Buffer.from(JSON.stringify(key)).toString('base64url');

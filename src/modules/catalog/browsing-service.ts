@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { notFound, invalid } from '../../shared/errors.ts';
-import { decodeCursor, encodeCursor } from '../../shared/http.ts';
+import { CursorInstant, decodeCursor, encodeCursor } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import { findPricedVariants, type PricedRow } from './catalog-repository.ts';
@@ -18,7 +18,7 @@ const DEFAULT_CURRENCY = 'KRW';
 type Sort = z.output<typeof ProductSort>;
 const sortText = z.string().refine((text) => !text.includes('\0'));
 const SORT_KEYS: Record<Sort, z.ZodType<SortKey>> = {
-  newest: z.tuple([z.iso.datetime({ offset: true }), Id]),
+  newest: z.tuple([CursorInstant, Id]),
   name: z.tuple([sortText, Id]),
   price_asc: z.tuple([z.int(), Id]),
   price_desc: z.tuple([z.int(), Id]),

@@ -155,7 +155,7 @@ export const catalogContract = defineContract({
     /**
      * A page of products. Search ignores spacing, case and Korean particles, and understands initial consonants
      * (무선 이어폰 is found by `무선이어폰`, `이어폰을` and `ㅁㅅㅇㅇㅍ`). Price filters need `currency`; `relevance` needs `search`.
-     * One active variant has to meet the price range and be in stock; `inStock: false` finds what has no such variant.
+     * One active variant with a price has to meet the price range and be in stock; `inStock: false` finds what has no such variant.
      * Sorted by price, a product counts with its lowest active one in `currency` (KRW when absent), and comes last
      * without one. Only published products unless `states` says otherwise (staff).
      */

@@ -72,7 +72,7 @@ export function createFakeCatalog(now: () => Date = () => new Date()): FakeCatal
       const root = allCategories().find(({ id, slug }) => id === category || slug === category);
       const below = root ? subtreeOf(allCategories(), root.id) : [];
       const fits = ({ prices, active }: Product['variants'][number]) =>
-        active && (minPrice === undefined || prices[currency!]! >= minPrice) && (maxPrice === undefined || prices[currency!]! <= maxPrice);
+        active && Object.keys(prices).length > 0 && (minPrice === undefined || prices[currency!]! >= minPrice) && (maxPrice === undefined || prices[currency!]! <= maxPrice);
       const found = [...products.values()].filter((product) => {
         const variants = shown(product).variants.filter(fits);
         const stocked = variants.some(({ available, backorder }) => available > 0 || backorder);
@@ -200,8 +200,8 @@ const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 function offsetOf(cursor: string): number {
   const [offset, ...rest] = decodeCursor(cursor) ?? [];
-  if (typeof offset !== 'number' || rest.length > 0) throw invalid('invalid_cursor', 'This is not a cursor of this list.');
-  return offset;
+  if (!Number.isSafeInteger(offset) || Number(offset) < 0 || rest.length > 0) throw invalid('invalid_cursor', 'This is not a cursor of this list.');
+  return Number(offset);
 }
 
 const anyForm = (word: SearchWord, text: string) => word.some((form) => text.includes(form.text));

@@ -69,7 +69,7 @@ export async function listProducts(db: Database, filter: ProductFilter): Promise
   ];
   const { sql: text, bindings } = joined(
     [
-      sql(`select ${COLUMNS}, jsonb_build_array(${names.join(', ')}) as "sortKey" from`),
+      sql(`select ${COLUMNS}, jsonb_build_array(${names.map((name, index) => inCursor(name, types[index]!)).join(', ')}) as "sortKey" from`),
       sql(`(select p.id as found, ${names.join(', ')} from products p join product_listings l on l.product_id = p.id`),
       sql(`cross join lateral (select ${keys.sql}) k(${names.join(', ')}) where`, ...keys.bindings),
       joined(conditions, ' and '),
@@ -82,6 +82,10 @@ export async function listProducts(db: Database, filter: ProductFilter): Promise
   const products = await withVariants(db, found);
   return found.map(({ sortKey }, index) => ({ product: products[index]!, sortKey }));
 }
+
+/** Instants as `toISOString` writes them, whatever the time zone of the session. */
+const inCursor = (name: string, type: string) =>
+  type === 'timestamptz' ? `to_char(${name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')` : name;
 
 /** The product with this id or, if there is none, with this slug. */
 export async function findProduct(db: Database | Transaction, idOrSlug: string, states: readonly PublicationState[]): Promise<Product | undefined> {
@@ -96,7 +100,8 @@ export async function findProduct(db: Database | Transaction, idOrSlug: string, 
   return product;
 }
 
-type VariantRow = Variant & { productId: string };
+/** What is available is bigint, which arrives as text. */
+type VariantRow = Omit<Variant, 'available'> & { productId: string; available: string };
 
 async function withVariants(db: Database | Transaction, products: readonly ProductRow[]): Promise<Product[]> {
   const found = await rows<VariantRow>(
@@ -125,7 +130,7 @@ const productOf = (row: ProductRow, variants: readonly VariantRow[]): Product =>
     options: inOrder(options, row.optionNames),
     prices,
     active,
-    available,
+    available: Number(available),
     backorder,
   })),
   version: row.version,
@@ -160,9 +165,9 @@ const inCategory = (category: string): Sql =>
 const asId = (text: string): string | null => Id.safeParse(text).data ?? null;
 const asSlug = (text: string): string | null => Slug.safeParse(text).data ?? null;
 
-/** One active variant has to meet the price range and, where asked, be in stock; `inStock` false: none that meets it is. */
+/** One active variant with a price has to meet the price range and, where asked, be in stock; `inStock` false: none that meets it is. */
 function onVariants({ currency, minPrice, maxPrice, inStock }: ProductFilter): Sql[] {
-  const active = 'select from variants v left join availability a on a.variant_id = v.id where v.product_id = p.id and v.active';
+  const active = `select from variants v left join availability a on a.variant_id = v.id where v.product_id = p.id and v.active and v.prices <> '{}'`;
   const stocked = ' and (a.available > 0 or a.backorder)';
   const range = [
     ...(minPrice === undefined ? [] : [sql(' and (v.prices ->> ?)::bigint >= ?', currency, minPrice)]),

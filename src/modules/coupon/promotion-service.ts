@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { transaction, type Transaction } from '../../shared/database.ts';
 import { conflict, invalid, notFound } from '../../shared/errors.ts';
-import { decodeCursor, encodeCursor } from '../../shared/http.ts';
+import { CursorInstant, decodeCursor, encodeCursor } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import { type Coupon, type Promotion, PromotionDraft } from './contract.ts';
@@ -64,7 +64,7 @@ async function putCodes(trx: Transaction, { id, draft: { codes } }: Writing): Pr
 const versionMismatch = ({ version }: Promotion) =>
   conflict('version_mismatch', 'The promotion was changed in the meantime.', { version });
 
-const PageKey = z.tuple([z.iso.datetime(), Id]);
+const PageKey = z.tuple([CursorInstant, Id]);
 
 function readCursor(cursor: string): { createdAt: string; id: string } {
   const key = PageKey.safeParse(decodeCursor(cursor));

@@ -4,6 +4,7 @@ import { catalogSubscriptions } from '../../../src/modules/catalog/catalog-subsc
 import type { Catalog, ImportRow, Product, VariantDraft } from '../../../src/modules/catalog/contract.ts';
 import { inventoryContract } from '../../../src/modules/inventory/contract.ts';
 import { createInbox } from '../../../src/shared/events.ts';
+import { encodeCursor } from '../../../src/shared/http.ts';
 import { newId } from '../../../src/shared/ids.ts';
 import { createTestContext, type TestContext } from '../../support/module-context.ts';
 
@@ -124,6 +125,30 @@ describe('what is available', () => {
     expect(variants).toMatchObject([{ available: 3 }]);
   });
 
+  it('may be any number that inventory can say, in any version', async () => {
+    const deliver = createInbox(context.db, catalogSubscriptions);
+    const product = await createPublished();
+    for (const [version, available] of [[1, 3_000_000_000], [3_000_000_000, Number.MIN_SAFE_INTEGER], [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]] as const) {
+      await deliver(said({ variantId: product.variants[0]!.id, available, backorder: true, version }));
+      expect((await catalog.getProduct({ idOrSlug: product.id })).variants).toMatchObject([{ available }]);
+    }
+  });
+
+  it('does not count where there is no price to buy at', async () => {
+    const deliver = createInbox(context.db, catalogSubscriptions);
+    const name = { ko: unique('값없음'), en: '' };
+    const { id } = await create({ name, optionNames: ['n'] });
+    const [priced, unpriced] = [newId(), newId()];
+    await catalog.createVariant({ id: priced, productId: id, draft: variantDraft({ options: { n: '1' } }) });
+    const { version } = await catalog.createVariant({ id: unpriced, productId: id, draft: variantDraft({ options: { n: '2' }, prices: {} }) });
+    await catalog.setProductState({ id, version, state: 'published' });
+    await deliver(said({ variantId: unpriced, available: 3, backorder: false, version: 1 }));
+    const inStock = async () => (await catalog.listProducts({ search: name.ko, inStock: true, limit: 10 })).items.length;
+    expect(await inStock()).toBe(0);
+    await deliver(said({ variantId: priced, available: 3, backorder: false, version: 1 }));
+    expect(await inStock()).toBe(1);
+  });
+
   it('is the highest version, in whatever order and however often it is told', async () => {
     const deliver = createInbox(context.db, catalogSubscriptions);
     const product = await createPublished();
@@ -200,6 +225,15 @@ describe('statements', () => {
     const swapped = [{ ...rows[0]!, options: { color: 'blue' } }, { ...rows[1]!, options: { color: 'red' } }];
     expect(await catalog.importProducts({ rows: swapped, dryRun: false })).toMatchObject({ updated: 2, errors: [] });
   });
+});
+
+it.each([
+  ['newest', '9999-12-31T23:59:59.999Z'],
+  ['price_asc', Number.MIN_SAFE_INTEGER],
+  ['price_desc', Number.MAX_SAFE_INTEGER],
+] as const)('a list by %s goes on from wherever it can end: %s', async (sort, at) => {
+  await createPublished();
+  expect((await catalog.listProducts({ sort, cursor: encodeCursor([sort, 'KRW', at, newId()]), limit: 1 })).items).toHaveLength(1);
 });
 
 describe('the database itself refuses', () => {

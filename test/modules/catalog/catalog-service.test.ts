@@ -6,6 +6,7 @@ import { createFakeCatalog } from '../../../src/modules/catalog/fake.ts';
 import { inventoryContract } from '../../../src/modules/inventory/contract.ts';
 import { overWire } from '../../../src/shared/contract.ts';
 import { createInbox } from '../../../src/shared/events.ts';
+import { encodeCursor } from '../../../src/shared/http.ts';
 import { newId } from '../../../src/shared/ids.ts';
 import { createTestContext } from '../../support/module-context.ts';
 
@@ -354,6 +355,19 @@ describe.each([
       for (const cursor of ['', 'x', 'W10', Buffer.from('["newest","KRW","now","then"]').toString('base64url')]) {
         await expect(titles({ cursor })).rejects.toThrow(refused('invalid_cursor'));
       }
+    });
+
+    it.each([
+      ['newest', '0000-01-01T00:00:00Z'],
+      ['newest', '1969-12-31T23:59:59.999Z'],
+      ['newest', '9999-12-31T23:59:59+23:59'],
+      ['newest', '9999-12-31T23:59:59.999+23:59'],
+      ['newest', `2026-01-01T00:00:00.${'0'.repeat(200)}Z`],
+      ['price_asc', 1e300],
+      ['price_asc', 0.5],
+      ['price_desc', '1'],
+    ] as const)('by %s refuses a cursor at %s', async (sort, at) => {
+      await expect(titles({ sort, cursor: encodeCursor([sort, 'KRW', at, newId()]) })).rejects.toThrow(refused('invalid_cursor'));
     });
   });
 

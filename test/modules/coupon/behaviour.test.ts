@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Basket, type Coupon, couponContract, type Discount, type Promotion } from '../../../src/modules/coupon/contract.ts';
 import { createFakeCoupon } from '../../../src/modules/coupon/fake.ts';
 import { overWire } from '../../../src/shared/contract.ts';
+import { encodeCursor } from '../../../src/shared/http.ts';
 import { newId } from '../../../src/shared/ids.ts';
 import { after, basketWith, createTestCoupon, draft, orderCancelled, orderExpired, orderPlaced, promote, reserve, used } from './service-support.ts';
 import { NOW } from './support.ts';
@@ -361,6 +362,10 @@ describe.each([
       });
     });
 
+    it('may grant as many uses as a promotion can count', async () => {
+      expect(await promote(coupon, { totalLimit: 2_147_483_647 })).toMatchObject({ totalLimit: 2_147_483_647 });
+    });
+
     it('list promotions newest first, page by page, or by a code', async () => {
       minutesPass(1);
       const made: string[] = [];
@@ -376,7 +381,9 @@ describe.each([
       const { codes } = await coupon.getPromotion({ id: made[2]! });
       expect(await coupon.listPromotions({ code: ` ${codes[0]!.toLowerCase()}`, limit: 20 })).toMatchObject({ items: [{ id: made[2] }], nextCursor: null });
       expect(await coupon.listPromotions({ code: 'NO-SUCH', limit: 20 })).toEqual({ items: [], nextCursor: null });
-      for (const nonsense of ['nonsense', 'WyJhIiwiYiJd']) {
+      const from = (...key: (string | number)[]) => encodeCursor(key);
+      const strange = ['0000-01-01T00:00:00.000Z', '1969-12-31T23:59:59.999Z', `2026-01-01T00:00:00.${'0'.repeat(200)}Z`, '9999-12-31T23:59:59.999+23:59', 1e300, -1, 0.5];
+      for (const nonsense of ['nonsense', 'WyJhIiwiYiJd', from('2026-01-01T00:00:00.000Z', 5), ...strange.map((at) => from(at, made[0]!))]) {
         await expect(coupon.listPromotions({ cursor: nonsense, limit: 2 })).rejects.toMatchObject({ code: 'invalid', reason: 'invalid_cursor' });
       }
     });
