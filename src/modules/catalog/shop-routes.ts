@@ -31,7 +31,7 @@ export const shopRoutes = (catalog: Catalog): Route[] => [
     method: 'get',
     path: '/products',
     operationId: 'listProducts',
-    tag: 'Catalog',
+    tag: 'catalog',
     summary: 'Find products',
     description: 'Published products with the variants that are on sale.',
     access: 'anyone',
@@ -47,7 +47,7 @@ export const shopRoutes = (catalog: Catalog): Route[] => [
     method: 'get',
     path: '/products/{idOrSlug}',
     operationId: 'getProduct',
-    tag: 'Catalog',
+    tag: 'catalog',
     summary: 'Get a product by its id or its slug',
     access: 'anyone',
     params: z.strictObject({ idOrSlug: z.string().max(120).meta({ example: 'commuter-steel-tumbler' }) }),
@@ -59,7 +59,7 @@ export const shopRoutes = (catalog: Catalog): Route[] => [
     method: 'get',
     path: '/categories',
     operationId: 'listCategories',
-    tag: 'Catalog',
+    tag: 'catalog',
     summary: 'Get the whole tree of categories',
     description: 'Each category comes after the one it stands below, siblings in the order of their position.',
     access: 'anyone',
@@ -68,4 +68,6 @@ export const shopRoutes = (catalog: Catalog): Route[] => [
   }),
 ];
 
-const forShoppers = (product: Product): Product => ({ ...product, variants: product.variants.filter(({ active }) => active) });
+const forShoppers = (product: Product): Product => ({ ...product, variants: product.variants.filter(isOnSale) });
+
+const isOnSale = ({ active, prices }: Product['variants'][number]) => active && Object.keys(prices).length > 0;

@@ -54,6 +54,19 @@ describe('shoppers', () => {
     expect(list.items.flatMap(({ variants }: { variants: { active: boolean }[] }) => variants).every(({ active }: { active: boolean }) => active)).toBe(true);
   });
 
+  it('do not see a variant that has no price, which staff do', async () => {
+    const { body: product } = await send('post', '/admin/products', productBody({ name: { ko: '값을 모르는 것' }, optionNames: ['color'] })).expect(201);
+    await send('post', `/admin/products/${product.id}/variants`, variantBody({ options: { color: 'Ivory' }, prices: {} })).expect(201);
+    expect((await send('post', `/admin/products/${product.id}/publish`, undefined, ifMatch(2)).expect(409)).body.reason).toBe('not_publishable');
+    await send('post', `/admin/products/${product.id}/variants`, variantBody({ options: { color: 'Navy' } })).expect(201);
+    const { body: published } = await send('post', `/admin/products/${product.id}/publish`, undefined, ifMatch(3)).expect(200);
+    expect(published.variants).toHaveLength(2);
+    const { body: shown } = await get(`/products/${product.id}`).expect(200);
+    const { body: list } = await get('/products').query({ search: '값을 모르는 것' }).expect(200);
+    for (const { variants } of [shown, ...list.items]) expect(variants).toMatchObject([{ options: { color: 'Navy' } }]);
+    expect(list.items).toHaveLength(1);
+  });
+
   it('search in Korean, by relevance unless they say otherwise', async () => {
     const { body: product } = await send('post', '/admin/products', productBody({ name: { ko: '무선 이어폰' } })).expect(201);
     await send('post', `/admin/products/${product.id}/variants`, variantBody()).expect(201);
@@ -112,6 +125,12 @@ describe('shoppers', () => {
     const { body } = await get('/categories').expect(200);
     expect(body.categories).toContainEqual(category);
   });
+});
+
+it('has lower-case tags', async () => {
+  const { body: document } = await request(server.app).get('/openapi.json').expect(200);
+  const operations = Object.values<Record<string, { tags: string[] }>>(document.paths).flatMap((path) => Object.values(path));
+  expect(new Set(operations.flatMap(({ tags }) => tags))).toEqual(new Set(['catalog', 'admin']));
 });
 
 describe('staff', () => {
