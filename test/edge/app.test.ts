@@ -37,6 +37,11 @@ const routes = [
     responses: { 200: { description: 'kept', schema: z.object({ version: z.int() }) } },
     handle: async ({ version }) => ({ body: { version } }),
   }),
+  route({
+    ...common, method: 'get', path: '/shelf', operationId: 'getShelf', access: 'anyone', cacheable: true,
+    responses: { 200: { description: 'for all', schema: Thing } },
+    handle: async () => ({ body: { name: 'x', by: 'all' } }),
+  }),
 ];
 
 const ID = '01900000-0000-7000-8000-00000000abcd';
@@ -181,6 +186,17 @@ describe('Idempotency-Key', () => {
   });
 });
 
+describe('what may be kept by a cache', () => {
+  it('is what is the same for every guest, and nothing that is somebody’s', async () => {
+    const keep = async (sent: request.Test) => (await sent.expect(200)).headers['cache-control'];
+    expect(await keep(request(api.app).get('/v1/shelf'))).toBe('no-cache');
+    expect(await keep(request(api.app).get('/v1/shelf').set(await api.as('customer')))).toBe('no-store');
+    expect(await keep(request(api.app).get(`/v1/things/${ID}`).set(await api.as('customer')))).toBe('no-store');
+    const { headers } = await request(api.app).get('/v1/shelf');
+    await request(api.app).get('/v1/shelf').set('if-none-match', headers['etag']!).expect(304);
+  });
+});
+
 describe('a page on another origin', () => {
   it('may call when its origin is named, and not otherwise', async () => {
     const preflight = (origin: string) =>
@@ -207,7 +223,7 @@ describe('what the shop says of itself', () => {
   it('describes exactly what is mounted', async () => {
     const { body } = await request(api.app).get('/openapi.json').expect(200);
     expect(body.openapi).toBe('3.1.0');
-    expect(Object.keys(body.paths)).toEqual(['/v1/things', '/v1/things/{thingId}']);
+    expect(Object.keys(body.paths)).toEqual(['/v1/things', '/v1/things/{thingId}', '/v1/shelf']);
     expect(body.paths['/v1/things'].post.responses).toHaveProperty('422');
   });
 

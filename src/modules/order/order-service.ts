@@ -1,6 +1,7 @@
+import { z } from 'zod';
 import { transaction } from '../../shared/database.ts';
 import { invalid, notFound } from '../../shared/errors.ts';
-import { decodeCursor, encodeCursor } from '../../shared/http.ts';
+import { CursorInstant, decodeCursor, encodeCursor } from '../../shared/http.ts';
 import { deriveKey, Id, sameSecret } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import type { Catalog } from '../catalog/contract.ts';
@@ -103,9 +104,10 @@ const orderSecrets = (secret: string) => {
   return (orderId: string) => deriveKey(key, orderId);
 };
 
+const Position = z.tuple([CursorInstant, Id]);
+
 function positionOf(cursor: string): { createdAt: Date; id: string } {
-  const [at, id] = decodeCursor(cursor) ?? [];
-  const createdAt = new Date(String(at));
-  if (Number.isNaN(createdAt.getTime()) || !Id.safeParse(id).success) throw invalid('invalid_cursor', 'The cursor is not one of ours.');
-  return { createdAt, id: String(id) };
+  const key = Position.safeParse(decodeCursor(cursor));
+  if (!key.success) throw invalid('invalid_cursor', 'The cursor is not one of ours.');
+  return { createdAt: new Date(key.data[0]), id: key.data[1] };
 }

@@ -7,7 +7,7 @@ import type { Terms } from '../../../src/modules/coupon/promotion.ts';
 import { allocate } from '../../../src/shared/money.ts';
 import { ANY_SCOPE, basketOf, byCode, FREE_SHIPPING, id, NOW } from './support.ts';
 
-/** QUALITY.md asks for 100,000 cases of money: KERF_PROPERTY_RUNS=100000. */
+/** 100,000 cases of money: KERF_PROPERTY_RUNS=100000. */
 const numRuns = Number(process.env['KERF_PROPERTY_RUNS'] ?? 1_000);
 const hold = <T extends unknown[]>(property: fc.IProperty<T>) => fc.assert(property, { numRuns });
 
