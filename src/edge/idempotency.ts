@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Database, rows } from '../shared/database.ts';
+import { type Database, deleteInBatches, rows } from '../shared/database.ts';
 import { conflict, invalid } from '../shared/errors.ts';
 import type { IdempotencyClaim, Principal } from '../shared/http.ts';
 import { newId } from '../shared/ids.ts';
@@ -80,8 +80,10 @@ export function createIdempotencyStore(db: Database, now: () => Date) {
 
     /** Deletes what is older than a day. */
     async tidy(): Promise<void> {
-      await db('idempotency_records').where('created_at', '<', inSeconds(now(), -KEPT_HOURS * 3_600)).delete();
-      await db('rate_limits').where('expire', '<', now().getTime() - 3_600_000).delete();
+      const old = (table: string, condition: string) =>
+        `delete from ${table} where ctid in (select ctid from ${table} where ${condition} limit :limit for update skip locked)`;
+      await deleteInBatches(db, old('idempotency_records', 'created_at < :before'), { before: inSeconds(now(), -KEPT_HOURS * 3_600) });
+      await deleteInBatches(db, old('rate_limits', 'expire < :before'), { before: now().getTime() - 3_600_000 });
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { EventData, EventType } from './contract.ts';
 import { currentContext } from './context.ts';
-import { type Database, type Transaction, transaction } from './database.ts';
+import { type Database, deleteInBatches, type Transaction, transaction } from './database.ts';
 import { newId } from './ids.ts';
 import type { Queue } from './queue.ts';
 
@@ -82,7 +82,8 @@ const REMEMBERED_DAYS = 30;
 
 /** Forgets events that were handled so long ago (queues keep nothing for longer than two weeks) that none comes again. */
 export async function tidyInbox(db: Database, now: Date): Promise<void> {
-  await db('inbox').where('received_at', '<', new Date(now.getTime() - REMEMBERED_DAYS * 86_400_000)).delete();
+  const before = new Date(now.getTime() - REMEMBERED_DAYS * 86_400_000);
+  await deleteInBatches(db, 'delete from inbox where ctid in (select ctid from inbox where received_at < :before limit :limit for update skip locked)', { before });
 }
 
 /** The module's inbox: table `inbox (event_id, handler, received_at)` in its schema. */

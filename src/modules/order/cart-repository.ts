@@ -1,7 +1,6 @@
-import { type Database, rows, type Transaction } from '../../shared/database.ts';
+import { type Database, deleteInBatches, rows, type Transaction } from '../../shared/database.ts';
 import type { Currency } from '../../shared/money.ts';
 import { type Cart, type CartLine, normalizeCode } from './cart.ts';
-import { deleteInBatches } from './delete-in-batches.ts';
 import type { SalesTerms } from './pricing.ts';
 
 interface TermsRow {

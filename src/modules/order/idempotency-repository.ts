@@ -1,6 +1,5 @@
-import { type Database, rows, type Transaction } from '../../shared/database.ts';
+import { type Database, deleteInBatches, rows, type Transaction } from '../../shared/database.ts';
 import type { IdempotencyClaim } from '../../shared/http.ts';
-import { deleteInBatches } from './delete-in-batches.ts';
 
 /**
  * Takes the key for an attempt: for a new order, or for another one (`retryOrderId`) when an earlier attempt was undone

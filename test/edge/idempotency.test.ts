@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createIdempotencyStore } from '../../src/edge/idempotency.ts';
+import { newId } from '../../src/shared/ids.ts';
+import { createTestContext, type TestContext } from '../support/module-context.ts';
+
+let context: TestContext;
+let store: ReturnType<typeof createIdempotencyStore>;
+beforeAll(async () => {
+  context = await createTestContext('edge');
+  store = createIdempotencyStore(context.db, context.now);
+});
+afterAll(() => context.close());
+
+const claim = () => ({ scope: 'guest', key: newId(), fingerprint: 'a request' });
+const pass = (seconds: number) => void (context.clock.now = new Date(context.clock.now.getTime() + seconds * 1_000));
+const answer = { status: 201, body: '{"made":true}', headers: { 'content-type': 'application/json' } };
+const operationOf = async (begun: ReturnType<typeof store.begin>) => ((await begun) as { operationId: string }).operationId;
+
+describe('a record of an Idempotency-Key', () => {
+  it('is taken over, as the same operation, when its run died', async () => {
+    const mine = claim();
+    const operationId = await operationOf(store.begin(mine));
+    await expect(store.begin(mine)).rejects.toMatchObject({ reason: 'idempotency_key_in_use' });
+    pass(61);
+    await expect(store.begin({ ...mine, fingerprint: 'another request' })).rejects.toMatchObject({ reason: 'idempotency_key_reused' });
+    expect(await operationOf(store.begin(mine))).toBe(operationId);
+    await store.finish(operationId, answer);
+    expect(await store.begin(mine)).toEqual({ answer });
+  });
+
+  it('goes to exactly one of those who would take it over at once', async () => {
+    const mine = claim();
+    await store.begin(mine);
+    pass(61);
+    const tries = await Promise.allSettled(Array.from({ length: 8 }, () => store.begin(mine)));
+    expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('ends after a day: the key begins something new', async () => {
+    const mine = claim();
+    const operationId = await operationOf(store.begin(mine));
+    await store.finish(operationId, answer);
+    pass(24 * 3_600 - 1);
+    expect(await store.begin(mine)).toEqual({ answer });
+    pass(2);
+    expect(await operationOf(store.begin(mine))).not.toBe(operationId);
+  });
+
+  it('is tidied away after that, and nothing younger is', async () => {
+    const [old, young] = [claim(), claim()];
+    await store.begin(old);
+    pass(24 * 3_600 + 1);
+    await store.begin(young);
+    await store.tidy();
+    expect(await context.db('idempotency_records').whereIn('key', [old.key, young.key]).pluck('key')).toEqual([young.key]);
+  });
+});
