@@ -22,10 +22,18 @@ async function withKerf(work: (opened: OpenKerf) => Promise<void>): Promise<void
   await work(opened).finally(() => opened.close());
 }
 
+/** Every command that does something, however deep. */
+const leaves = (command: Command): Command[] => (command.commands.length === 0 ? [command] : command.commands.flatMap(leaves));
+const pathOf = (command: Command): string => (command.parent?.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name());
+
 const program = new Command('kerf')
   .description('A modular commerce backend: one process and one Postgres, whose modules can be cut out and folded back.')
   .version('0.1.0')
-  .helpCommand(false);
+  .helpCommand(false)
+  .configureHelp({
+    visibleCommands: (command) => command.commands.flatMap(leaves),
+    subcommandTerm: (command) => `${pathOf(command)} ${command.usage().replace('[options] ', '').replace('[options]', '')}`.trim(),
+  });
 
 program.command('start').description('set up what is missing and serve the shop (what `npm start` does)').action(() => start());
 

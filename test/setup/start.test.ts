@@ -97,7 +97,9 @@ describe('npm run demo', () => {
 describe('kerf', () => {
   it('lists every command', async () => {
     const { stdout } = await kerf('--help');
-    for (const command of ['start', 'migrate', 'seed', 'import', 'export', 'user', 'keys', 'config']) expect(stdout).toContain(`  ${command} `);
+    for (const command of ['start', 'migrate', 'seed', 'import products', 'import categories', 'export products', 'user create', 'keys rotate', 'config']) {
+      expect(stdout).toContain(`  ${command} `);
+    }
   });
 
   it('refuses an unusable file with lines and reasons, and changes nothing', async () => {
