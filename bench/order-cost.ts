@@ -35,7 +35,6 @@ const kerf = compose({
   log, databaseUrl: url, poolSize: 10,
 });
 await kerf.prepare();
-await kerf.startWork();
 const edgeDb = connect({ url: url('edge'), applicationName: 'bench edge', poolSize: 10 });
 front.serve(createApp({
   routes: kerf.routes, users: kerf.service(userContract), db: edgeDb, log, metrics: createMetrics(), issuer: publicUrl, now: () => new Date(), rateLimit: 0, trustProxy: 0, ready: async () => undefined,
@@ -69,30 +68,42 @@ async function place(): Promise<void> {
   if (statusCode !== 201) throw new Error(text);
 }
 
-const POLLING = /with next as|update "?\w+_jobs"?\.|from "?\w+_jobs"?\.(queue|job)|\bqueue\b/i;
-const quiet = async () => {
-  for (let before = -1; statements.length !== before; ) {
-    before = statements.length;
-    await new Promise((resolve) => { setTimeout(resolve, 700); });
-  }
-};
-const table = (counted: typeof statements) => {
-  const commits = counted.filter(({ sql }) => /^commit/i.test(sql)).length;
-  const begins = counted.filter(({ sql }) => /^begin/i.test(sql)).length;
-  const byModule = Object.fromEntries([...Map.groupBy(counted, ({ module }) => module)].map(([module, list]) => [module, list.length]));
-  return { statements: counted.length - commits - begins, commits, withBeginAndCommit: counted.length, byModule };
-};
+const isFrame = ({ sql }: { sql: string }) => /^(begin|commit)/i.test(sql);
+const cost = (counted: typeof statements) => ({
+  statements: counted.filter((one) => !isFrame(one)).length,
+  commits: counted.filter(({ sql }) => /^commit/i.test(sql)).length,
+  statementsByModule: Object.fromEntries([...Map.groupBy(counted.filter((one) => !isFrame(one)), ({ module }) => module)].map(([module, list]) => [module, list.length])),
+});
 
+// The request alone: nothing else runs yet.
 for (let warm = 0; warm < 5; warm += 1) await place();
-await quiet();
 statements = [];
 await place();
-const during = table(statements);
+const placing = cost(statements);
 if (process.argv.includes('--list')) for (const { module, sql } of statements) console.log(`${module.padEnd(10)} ${sql.replaceAll(/\s+/g, ' ').slice(0, 160)}`);
-statements = [];
-await quiet();
-const after = table(statements.filter(({ sql }) => !POLLING.test(sql)));
-console.log(JSON.stringify({ placingRequest: during, afterwards: after }, undefined, 2));
+
+// With everything it causes, once the queues work: many orders, less what an idle shop does in the same time.
+const SECONDS = 12;
+const ORDERS = 20;
+const during = async (work: () => Promise<void>) => {
+  statements = [];
+  const until = Date.now() + SECONDS * 1_000;
+  await work();
+  await new Promise((resolve) => { setTimeout(resolve, until - Date.now()); });
+  return cost(statements);
+};
+await kerf.startWork();
+await during(async () => undefined);
+const idle = await during(async () => undefined);
+const busy = await during(async () => {
+  for (let order = 0; order < ORDERS; order += 1) await place();
+});
+const perOrder = (count: 'statements' | 'commits') => (busy[count] - idle[count]) / ORDERS;
+console.log(JSON.stringify({
+  placingRequest: placing,
+  withAllItCauses: { statements: perOrder('statements'), commits: perOrder('commits') },
+  idle: { statementsPerSecond: idle.statements / SECONDS },
+}, undefined, 2));
 
 await client.close();
 await front.close(1_000);

@@ -19,9 +19,9 @@ export interface Serving {
 const readBody = express.raw({ type: () => true, limit: '256kb' });
 const NO_BODY = Buffer.alloc(0);
 
-/** One route as Express handlers: who is it, may they, what do they want; then do it, once per Idempotency-Key. */
-export function serveRoute(route: Route, serving: Serving): RequestHandler[] {
-  const handle: RequestHandler = async (req, res) => {
+/** One route for Express: who is it, may they, what do they want; then do it, once per Idempotency-Key. */
+export function serveRoute(route: Route, serving: Serving): RequestHandler {
+  return async (req, res) => {
     const principal = await serving.authenticate(req.header('authorization'));
     authorize(principal, route.access);
     await bodyRead(req, res);
@@ -29,7 +29,6 @@ export function serveRoute(route: Route, serving: Serving): RequestHandler[] {
     res.vary('authorization').setHeader('cache-control', route.cacheable && principal.kind === 'guest' ? 'no-cache' : 'no-store');
     send(res, await answerOnce(route, call, serving));
   };
-  return [handle];
 }
 
 /** Read after authentication: strangers cannot make us take in bodies for routes that are not theirs. */
