@@ -87,15 +87,12 @@ export const CodeStatus = z
 export const Quote = z.object({ discounts: z.array(Discount), codes: z.array(CodeStatus) });
 export type Quote = z.infer<typeof Quote>;
 
-/** As ids are compared: staff may paste them in capitals. */
-const ScopeId = Id.toLowerCase();
-
 /** Items named by product or by category; empty lists mean every item. Exclusions win. */
 export const Scope = z.strictObject({
-  productIds: z.array(ScopeId).max(500).default([]),
-  categoryIds: z.array(ScopeId).max(100).default([]),
-  excludedProductIds: z.array(ScopeId).max(500).default([]),
-  excludedCategoryIds: z.array(ScopeId).max(100).default([]),
+  productIds: z.array(Id).max(500).default([]),
+  categoryIds: z.array(Id).max(100).default([]),
+  excludedProductIds: z.array(Id).max(500).default([]),
+  excludedCategoryIds: z.array(Id).max(100).default([]),
 });
 export type Scope = z.infer<typeof Scope>;
 
