@@ -45,6 +45,7 @@ const planted: [string, string, string, string][] = [
   ['inversify in a service', 'src/modules/coupon/planted12-service.ts', `import 'inversify';`, 'wiring-in-one-place'],
   ['another module’s inside in a test', 'test/modules/coupon/planted13.ts', `import '../../../src/modules/order/order-service.ts';`, 'tests-of-a-module'],
   ['a test helper in production code', 'src/edge/planted14.ts', `import '../../test/support/constants.ts';`, 'src-without-tests'],
+  ['two files that need each other', 'src/edge/cycle-a.ts', `export { b } from './cycle-b.ts'; export const a = 1;`, 'no-cycles'],
   ['an import that leads nowhere', 'src/edge/planted15.ts', `import './nothing.ts';`, 'resolvable'],
 ];
 
@@ -60,6 +61,7 @@ describe('the boundary check', () => {
     let found: string[];
     beforeAll(async () => {
       for (const [, path, content] of planted) await appendFile(join(tree, path), `${content}\n`);
+      await appendFile(join(tree, 'src/edge/cycle-b.ts'), `export { a } from './cycle-a.ts'; export const b = 2;\n`);
       found = (await cruise()).violations.map(({ rule: { name }, from }) => `${name}: ${from}`);
     });
 
