@@ -3,7 +3,7 @@ import express from 'express';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { type AppError, conflict, invalid, isAppError, toAppError } from '../shared/errors.ts';
-import type { Answer, Call, IdempotencyClaim, Principal, Route } from '../shared/http.ts';
+import { type Answer, type Call, type IdempotencyClaim, type Principal, type Route, versionIn } from '../shared/http.ts';
 import { newId } from '../shared/ids.ts';
 import { authorize } from './authentication.ts';
 import { claimOf, type IdempotencyStore, type StoredAnswer } from './idempotency.ts';
@@ -75,9 +75,7 @@ function parsed(where: string, schema: z.ZodType | undefined, value: unknown): u
 
 function versionOf(ifMatch: string | undefined): number {
   if (ifMatch === undefined) throw conflict('version_required', 'Send the ETag you read as If-Match, so that nobody else’s change is overwritten.');
-  const version = /^"(\d{1,9})"$/.exec(ifMatch)?.[1];
-  if (!version) throw invalid('invalid_input', 'header.if-match: must be an ETag as it was answered.');
-  return Number(version);
+  return versionIn(ifMatch);
 }
 
 async function answerOnce(route: Route, call: AnyCall, serving: Serving): Promise<StoredAnswer> {

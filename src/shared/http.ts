@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { invalid } from './errors.ts';
 
 /**
  * Who may call a route. `anyone`: guests too, and a bad token is still refused. `customer`: any signed-in account.
@@ -94,6 +95,13 @@ export const route = <P extends z.ZodType = z.ZodObject, Q extends z.ZodType = z
   definition: RouteDefinition<P, Q, B>,
 ): Route => definition as unknown as Route;
 
+/** The version in an If-Match header, which is an ETag as it was answered; `invalid_input` for anything else. */
+export function versionIn(ifMatch: string): number {
+  const version = /^"(\d{1,9})"$/.exec(ifMatch)?.[1];
+  if (!version) throw invalid('invalid_input', 'header.if-match: must be an ETag as it was answered.');
+  return Number(version);
+}
+
 /** The strong ETag of a version: `"7"`. */
 export const etag = (version: number) => ({ etag: `"${version}"` });
 
@@ -120,4 +128,11 @@ export function decodeCursor(cursor: string): (string | number)[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The sort key behind a cursor, checked; `invalid_cursor` when it is not one that this list has given. */
+export function readCursor<Key>(schema: z.ZodType<Key>, cursor: string): Key {
+  const key = schema.safeParse(decodeCursor(cursor));
+  if (!key.success) throw invalid('invalid_cursor', 'The cursor is not one of ours.');
+  return key.data;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { transaction, type Transaction } from '../../shared/database.ts';
-import { conflict, invalid, notFound } from '../../shared/errors.ts';
-import { CursorInstant, decodeCursor, encodeCursor } from '../../shared/http.ts';
+import { conflict, notFound } from '../../shared/errors.ts';
+import { CursorInstant, encodeCursor, readCursor } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import { type Coupon, type Promotion, PromotionDraft } from './contract.ts';
@@ -47,7 +47,7 @@ export function createPromotionService({
     getPromotion: ({ id }) => get(db, id),
 
     async listPromotions({ code, cursor, limit }) {
-      const after = cursor === undefined ? undefined : readCursor(cursor);
+      const after = cursor === undefined ? undefined : positionOf(cursor);
       const found = await listPromotions(db, { code, after, limit: limit + 1, now: now() });
       const items = found.slice(0, limit);
       const last = found.length > limit ? items.at(-1) : undefined;
@@ -66,8 +66,7 @@ const versionMismatch = ({ version }: Promotion) =>
 
 const PageKey = z.tuple([CursorInstant, Id]);
 
-function readCursor(cursor: string): { createdAt: string; id: string } {
-  const key = PageKey.safeParse(decodeCursor(cursor));
-  if (!key.success) throw invalid('invalid_cursor', 'The cursor is not one of ours.');
-  return { createdAt: key.data[0], id: key.data[1] };
+function positionOf(cursor: string): { createdAt: string; id: string } {
+  const [createdAt, id] = readCursor(PageKey, cursor);
+  return { createdAt, id };
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { transaction } from '../../shared/database.ts';
-import { conflict, invalid } from '../../shared/errors.ts';
-import { decodeCursor, encodeCursor } from '../../shared/http.ts';
+import { conflict } from '../../shared/errors.ts';
+import { encodeCursor, readCursor } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import type { Inventory } from './contract.ts';
@@ -71,12 +71,6 @@ export function createInventoryService({ db, now }: ModuleContext, flow: StockFl
 
 const LevelKey = z.tuple([Id]);
 const MovementKey = z.tuple([z.int32(), Id]);
-
-function readCursor<Key>(schema: z.ZodType<Key>, cursor: string): Key {
-  const key = schema.safeParse(decodeCursor(cursor));
-  if (!key.success) throw invalid('invalid_cursor', 'The cursor is not one of ours.');
-  return key.data;
-}
 
 /** One row more than asked for tells that another page follows. */
 function pageOf<Item>(found: Item[], limit: number, keyOf: (item: Item) => (string | number)[]) {

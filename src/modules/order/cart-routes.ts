@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { invalid } from '../../shared/errors.ts';
-import { etag, type Principal, type Route, route } from '../../shared/http.ts';
+import { etag, type Principal, type Route, route, versionIn } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
 import { Currency } from '../../shared/money.ts';
 import { Cart, type Orders, type Viewer } from './contract.ts';
@@ -170,9 +169,4 @@ export function userIdOf(principal: Principal): string {
   return principal.userId;
 }
 
-function expected({ 'if-match': ifMatch }: Record<string, string | undefined>): { version?: number } {
-  if (ifMatch === undefined) return {};
-  const version = /^"(\d{1,9})"$/.exec(ifMatch)?.[1];
-  if (!version) throw invalid('invalid_input', 'header.if-match: must be an ETag as it was answered.');
-  return { version: Number(version) };
-}
+const expected = ({ 'if-match': ifMatch }: Record<string, string | undefined>) => (ifMatch === undefined ? {} : { version: versionIn(ifMatch) });

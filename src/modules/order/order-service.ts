@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { transaction } from '../../shared/database.ts';
-import { invalid, notFound } from '../../shared/errors.ts';
-import { CursorInstant, decodeCursor, encodeCursor } from '../../shared/http.ts';
+import { notFound } from '../../shared/errors.ts';
+import { CursorInstant, encodeCursor, readCursor } from '../../shared/http.ts';
 import { deriveKey, Id, sameSecret } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import type { Catalog } from '../catalog/contract.ts';
@@ -107,7 +107,6 @@ const orderSecrets = (secret: string) => {
 const Position = z.tuple([CursorInstant, Id]);
 
 function positionOf(cursor: string): { createdAt: Date; id: string } {
-  const key = Position.safeParse(decodeCursor(cursor));
-  if (!key.success) throw invalid('invalid_cursor', 'The cursor is not one of ours.');
-  return { createdAt: new Date(key.data[0]), id: key.data[1] };
+  const [createdAt, id] = readCursor(Position, cursor);
+  return { createdAt: new Date(createdAt), id };
 }

@@ -1,5 +1,6 @@
 import { ContainerModule } from 'inversify';
 import { type Module, type ModuleContext, tokens } from '../../shared/module.ts';
+import { createSeal } from '../../shared/seal.ts';
 import { orderContract } from '../order/contract.ts';
 import { paymentContract } from './contract.ts';
 import { createOperationFlow } from './operation-flow.ts';
@@ -11,7 +12,6 @@ import type { PaymentProvider } from './provider.ts';
 import { createProviderFlow } from './provider-flow.ts';
 import { createSandbox } from './sandbox/sandbox-provider.ts';
 import { createSettleFlow } from './settle-flow.ts';
-import { createTokenSeal } from './token-seal-service.ts';
 import { createWebhookService } from './webhook-service.ts';
 
 const { context, routes, subscriptions, background } = tokens('payment');
@@ -20,7 +20,7 @@ const assembled = Symbol.for('kerf:payment:assembled');
 /** Everything the module consists of. A provider gets this long to answer, in milliseconds; the contract promises 10 s. */
 export function assemble(given: ModuleContext, { providers = [] as PaymentProvider[], deadline = 5_000, lateAfter = 2 } = {}) {
   const sandbox = given.settings.sandboxPayments ? createSandbox(given, { lateAfter }) : undefined;
-  const seal = createTokenSeal(given.settings.secret);
+  const seal = createSeal(given.settings.secret, 'payment tokens');
   const flow = createProviderFlow(given, { providers: sandbox ? [...providers, sandbox] : providers, seal, deadline });
   const { settle } = createSettleFlow(given);
   const operations = createOperationFlow(given, { providers: flow, settle });

@@ -1,9 +1,11 @@
+import { z } from 'zod';
 import { type Transaction, transaction } from '../../shared/database.ts';
 import type { Input } from '../../shared/contract.ts';
-import { invalid, notFound } from '../../shared/errors.ts';
-import { decodeCursor, encodeCursor } from '../../shared/http.ts';
+import { notFound } from '../../shared/errors.ts';
+import { encodeCursor, readCursor } from '../../shared/http.ts';
 import { Id, newId } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
+import type { Seal } from '../../shared/seal.ts';
 import type { Payment, paymentContract, Payments } from './contract.ts';
 import { type Ledger, ledgerOf, type Operation } from './money-facts.ts';
 import { type OperationFlow, toOperation, type Wanted } from './operation-flow.ts';
@@ -12,7 +14,6 @@ import { findEvents, findPayment, findPaymentOfOrder, insertEvents, insertPaymen
 import { type ProviderFlow, unknownProvider } from './provider-flow.ts';
 import type { Sandbox } from './sandbox/sandbox-provider.ts';
 import type { SettleFlow } from './settle-flow.ts';
-import type { TokenSeal } from './token-seal-service.ts';
 import type { WebhookService } from './webhook-service.ts';
 
 type PayInput = Input<typeof paymentContract, 'pay'>;
@@ -21,7 +22,7 @@ export interface PaymentParts extends SettleFlow {
   providers: ProviderFlow;
   operations: OperationFlow;
   webhooks: WebhookService;
-  seal: TokenSeal;
+  seal: Seal;
   /** absent: not offered */
   sandbox: Sandbox | undefined;
 }
@@ -127,8 +128,4 @@ export function createPaymentService({ db, now }: ModuleContext, { providers, op
   }
 }
 
-function idIn(cursor: string): string {
-  const id = Id.safeParse(decodeCursor(cursor)?.[0]);
-  if (!id.success) throw invalid('invalid_cursor', 'The cursor is not one that a list answered.');
-  return id.data;
-}
+const idIn = (cursor: string) => readCursor(z.tuple([Id]), cursor)[0];

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { insideTransaction } from '../../shared/database.ts';
 import { AppError, conflict } from '../../shared/errors.ts';
 import type { ModuleContext } from '../../shared/module.ts';
+import type { Seal } from '../../shared/seal.ts';
 import type { Operation } from './money-facts.ts';
 import type { PaymentRecord } from './payment.ts';
 import type { Answer, PaymentProvider, Reading } from './provider.ts';
-import type { TokenSeal } from './token-seal-service.ts';
 
 const UNKNOWN = { outcome: 'unknown' } as const;
 
@@ -19,7 +19,7 @@ export type ProviderFlow = ReturnType<typeof createProviderFlow>;
 /** Calls to providers: never in a transaction, never longer than the deadline, and whatever goes wrong is `unknown`. */
 export function createProviderFlow(
   { log }: Pick<ModuleContext, 'log'>,
-  { providers, seal, deadline }: { providers: readonly PaymentProvider[]; seal: TokenSeal } & ProviderFlowOptions,
+  { providers, seal, deadline }: { providers: readonly PaymentProvider[]; seal: Seal } & ProviderFlowOptions,
 ) {
   const byName = new Map(providers.map((provider) => [provider.name, provider]));
 

@@ -1,6 +1,7 @@
+import { z } from 'zod';
 import { transaction } from '../../shared/database.ts';
-import { invalid, notFound } from '../../shared/errors.ts';
-import { decodeCursor, encodeCursor } from '../../shared/http.ts';
+import { notFound } from '../../shared/errors.ts';
+import { encodeCursor, readCursor } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import type { Users } from './contract.ts';
@@ -44,8 +45,4 @@ export function createProfileService({ db }: ModuleContext): Profiles {
   };
 }
 
-function idOf(cursor: string): string {
-  const id = Id.safeParse(decodeCursor(cursor)?.[0]);
-  if (!id.success) throw invalid('invalid_cursor', 'The cursor is not one of ours; start again without it.');
-  return id.data;
-}
+const idOf = (cursor: string) => readCursor(z.tuple([Id]), cursor)[0];

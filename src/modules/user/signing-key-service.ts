@@ -1,9 +1,9 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK } from 'jose';
 import { ACCESS_TOKEN_LIFETIME, type AccessClaims, signAccessToken } from '../../shared/access-token.ts';
 import { transaction } from '../../shared/database.ts';
-import { deriveKey, newId } from '../../shared/ids.ts';
+import { newId } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
+import { createSeal } from '../../shared/seal.ts';
 import { findActiveKeys, findCurrentKey, findPublishedKeys, insertMissingKey, lockSigningKeys, promoteNextKey, type SigningKey } from './signing-key-repository.ts';
 
 export interface SigningKeys {
@@ -17,9 +17,6 @@ export interface SigningKeys {
 }
 
 const ALGORITHM = 'ES256';
-const CIPHER = 'aes-256-gcm';
-const IV_LENGTH = 12;
-const TAG_LENGTH = 16;
 /** seconds for which a process goes on signing with a key that another process has retired */
 const CACHED = 60;
 /** seconds from a key's retirement until its last token has ended, clocks being a minute apart */
@@ -89,31 +86,21 @@ export async function generate(secret: string): Promise<SigningKey> {
   return {
     id,
     publicJwk: { ...(await exportJWK(publicKey)), kid: id, alg: ALGORITHM, use: 'sig' },
-    sealedPrivateKey: seal(JSON.stringify(await exportJWK(privateKey)), id, secret),
+    sealedPrivateKey: sealOf(secret).seal(JSON.stringify(await exportJWK(privateKey)), id),
   };
 }
 
 export async function open({ id, sealedPrivateKey }: SigningKey, secret: string): Promise<CryptoKey> {
-  return (await importJWK(JSON.parse(unseal(sealedPrivateKey, id, secret)), ALGORITHM)) as CryptoKey;
+  return (await importJWK(JSON.parse(opened(sealedPrivateKey, id, secret)), ALGORITHM)) as CryptoKey;
 }
 
 /** Bound to the key's id, so that a sealed key cannot be put in another's place. */
-function seal(plain: string, id: string, secret: string): string {
-  const iv = randomBytes(IV_LENGTH);
-  const cipher = createCipheriv(CIPHER, sealingKey(secret), iv, { authTagLength: TAG_LENGTH }).setAAD(Buffer.from(id));
-  const sealed = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
-  return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64');
-}
-
-function unseal(text: string, id: string, secret: string): string {
-  const bytes = Buffer.from(text, 'base64');
-  const decipher = createDecipheriv(CIPHER, sealingKey(secret), bytes.subarray(0, IV_LENGTH), { authTagLength: TAG_LENGTH });
-  decipher.setAAD(Buffer.from(id)).setAuthTag(bytes.subarray(IV_LENGTH, IV_LENGTH + TAG_LENGTH));
+function opened(sealed: string, id: string, secret: string): string {
   try {
-    return decipher.update(bytes.subarray(IV_LENGTH + TAG_LENGTH), undefined, 'utf8') + decipher.final('utf8');
+    return sealOf(secret).open(sealed, id);
   } catch {
     throw new Error('The signing key cannot be opened: KERF_SECRET is not the one it was made with.');
   }
 }
 
-const sealingKey = (secret: string) => Buffer.from(deriveKey(secret, 'signing keys'), 'hex');
+const sealOf = (secret: string) => createSeal(secret, 'signing keys');

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLogger } from '../../../src/shared/telemetry.ts';
-import { createTokenSeal } from '../../../src/modules/payment/token-seal-service.ts';
+import { createSeal } from '../../../src/shared/seal.ts';
 import { createTestPayments, order, scripted, type TestPayments } from './support.ts';
 
 const calls: string[] = [];
@@ -141,11 +141,11 @@ describe('the means of payment', () => {
   });
 
   it('opens only for the payment it was sealed for, and only untouched', () => {
-    const seal = createTokenSeal('a secret of at least thirty-two characters');
+    const seal = createSeal('a secret of at least thirty-two characters', 'payment tokens');
     const sealed = seal.seal('tok_1', 'payment-1');
     expect(seal.open(sealed, 'payment-1')).toBe('tok_1');
     expect(() => seal.open(sealed, 'payment-2')).toThrow();
     expect(() => seal.open(`${sealed.slice(0, -2)}AA`, 'payment-1')).toThrow();
-    expect(() => createTokenSeal('another secret of thirty-two characters').open(sealed, 'payment-1')).toThrow();
+    expect(() => createSeal('another secret of thirty-two characters', 'payment tokens').open(sealed, 'payment-1')).toThrow();
   });
 });
