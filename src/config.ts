@@ -1,8 +1,7 @@
 import { z } from 'zod';
+import { MODULES } from './calls.ts';
 import { ConfigError } from './setup/config-error.ts';
 import type { Settings } from './shared/settings.ts';
-
-export const MODULES = ['user', 'catalog', 'inventory', 'order', 'payment', 'coupon'] as const;
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');

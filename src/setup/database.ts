@@ -1,4 +1,5 @@
-import { type Config, MODULES } from '../config.ts';
+import { MODULES } from '../calls.ts';
+import type { Config } from '../config.ts';
 import { ConfigError } from './config-error.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { dataDirectory } from './paths.ts';

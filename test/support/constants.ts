@@ -1,3 +1,7 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
 export const TEMPLATE = 'kerf_template';
 export const TEST_SECRET = 'a secret that only the tests know, and everybody reads';
-export const SCHEMAS = ['user', 'catalog', 'inventory', 'order', 'payment', 'coupon', 'edge'];
+/** Every schema that this tree has migrations for. */
+export const SCHEMAS: readonly string[] = readdirSync(join(import.meta.dirname, '../../migrations'));
