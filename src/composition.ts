@@ -1,11 +1,13 @@
 import 'reflect-metadata';
 import { Container } from 'inversify';
 import type { Logger } from 'pino';
+import { calls } from './calls.ts';
 import { createInbox, createPublish, type Event, tidyInbox } from './shared/events.ts';
-import { overWire, type Service } from './shared/contract.ts';
-import { connect, type Database } from './shared/database.ts';
+import { type Contract, overWire, type Service } from './shared/contract.ts';
+import { connect, type Database, insideTransaction } from './shared/database.ts';
 import { notFound } from './shared/errors.ts';
 import { type Background, type Module, type ModuleContext, type Route, type Subscription, tokens } from './shared/module.ts';
+import { createObservation, type Observed } from './shared/observation.ts';
 import { createQueue, type Handler } from './shared/queue.ts';
 import type { Settings } from './shared/settings.ts';
 import { sweep } from './shared/sweep.ts';
@@ -39,10 +41,12 @@ export interface Composition {
 
 /** The modules of this process, wired and not yet working in the background. */
 export interface Kerf {
-  /** a module's service by its contract */
-  service<C extends Module['contract']>(contract: C): Service<C>;
+  /** a module's service by its contract, as the edge and commands call it */
+  service<C extends Contract>(contract: C): Service<C>;
   routes: readonly Route[];
   databases: ReadonlyMap<string, Database>;
+  /** what crossed the boundaries between modules so far */
+  observed(): Observed;
   /** takes an event to a module's inbox */
   deliver(module: string, event: Event): Promise<void>;
   /** prepares the modules (signing keys and the like); before the first call */
@@ -54,8 +58,16 @@ export interface Kerf {
 }
 
 export function compose({ settings, log, databaseUrl, poolSize, now = () => new Date(), forceWire = false }: Composition): Kerf {
-  const container = new Container();
-  const bound = <T>(token: symbol, absent: T) => (container.isBound(token) ? container.get<T>(token) : absent);
+  const observation = createObservation(now);
+  const containers = new Map(modules.map(({ contract }) => [contract.module, new Container()]));
+  const containerOf = (name: string) => containers.get(name)!;
+  const bound = <T>(name: string, token: symbol, absent: T) => (containerOf(name).isBound(token) ? containerOf(name).get<T>(token) : absent);
+  const seam = <C extends Contract>(from: string, contract: C): Service<C> =>
+    callees(contract, (method) => {
+      if (insideTransaction()) throw new Error(`${from} called ${contract.module}.${method} inside a transaction, which would span two modules: call before or after it.`);
+      observation.called(from, contract.module, method);
+      return containerOf(contract.module).get(contract.token);
+    });
 
   const pools = modules.map((module) => {
     const { contract, wiring } = module;
@@ -64,21 +76,24 @@ export function compose({ settings, log, databaseUrl, poolSize, now = () => new 
     const db = connect({ url: databaseUrl(name), applicationName: `kerf ${name}`, poolSize });
     const queue = createQueue(name, db, moduleLog);
     const publish = createPublish(name, queue, listenersOf, now);
+    const container = containerOf(name);
     container.bind<ModuleContext>(tokens(name).context).toConstantValue({ db, queue, publish, log: moduleLog, now, settings });
+    for (const callee of calleesOf(name)) container.bind(callee.token).toConstantValue(seam(name, callee));
     container.load(wiring);
     if (forceWire) container.onActivation(contract.token, (_, service) => overWire(contract, service as never));
     return { name, module, db, queue, log: moduleLog };
   });
   const hosted = pools.map((pool) => ({
     ...pool,
-    inbox: createInbox(pool.db, bound<Subscription[]>(tokens(pool.name).subscriptions, [])),
-    background: bound<Background>(tokens(pool.name).background, {}),
+    inbox: createInbox(pool.db, bound<Subscription[]>(pool.name, tokens(pool.name).subscriptions, [])),
+    background: bound<Background>(pool.name, tokens(pool.name).background, {}),
   }));
 
   const deliver = async (to: string, event: Event) => {
     const subscriber = hosted.find(({ name }) => name === to);
     if (!subscriber) throw notFound('module');
     await subscriber.inbox(event);
+    observation.delivered(event.type, event.source.replace('kerf/', ''), to);
   };
   const sweeps: { stop(): Promise<void> }[] = [];
   const startWorkOf = async ({ module, db, queue, log: moduleLog, background }: (typeof hosted)[number]) => {
@@ -91,8 +106,9 @@ export function compose({ settings, log, databaseUrl, poolSize, now = () => new 
   };
 
   return {
-    service: (contract) => container.get(contract.token),
-    routes: hosted.flatMap(({ name }) => bound<Route[]>(tokens(name).routes, [])),
+    service: (contract) => seam('edge', contract),
+    observed: observation.report,
+    routes: hosted.flatMap(({ name }) => bound<Route[]>(name, tokens(name).routes, [])),
     databases: new Map(hosted.map(({ name, db }) => [name, db])),
     deliver,
     async prepare() {
@@ -108,6 +124,15 @@ export function compose({ settings, log, databaseUrl, poolSize, now = () => new 
     },
   };
 }
+
+/** The service of a contract, where each call asks `service` first for whom it goes to. */
+function callees<C extends Contract>(contract: C, service: (method: string) => Service<C>): Service<C> {
+  const methods = Object.keys(contract.methods).map((name) => [name, async (input: never) => service(name)[name as keyof Service<C>](input)]);
+  return Object.fromEntries(methods) as Service<C>;
+}
+
+/** The contracts that a module may call, by the table in calls.ts: no other token is bound for it. */
+const calleesOf = (name: string) => modules.map(({ contract }) => contract).filter(({ module }) => calls[name]?.includes(module));
 
 /** The modules that handle this type of event. */
 const listenersOf = (type: string) =>

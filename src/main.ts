@@ -46,7 +46,11 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
   const metrics = createMetrics();
   metrics.collectDefaults();
   metrics.poolUse(() => databases.map(([module, db]) => ({ module, ...poolUse(db) })));
-  inside.serve(async (_req, res) => {
+  inside.serve(async (req, res) => {
+    if (req.url === '/observed') {
+      res.setHeader('content-type', 'application/json').end(JSON.stringify(kerf.observed()));
+      return;
+    }
     res.setHeader('content-type', metrics.registry.contentType).end(await metrics.registry.metrics());
   });
   const app = createApp({

@@ -1,5 +1,8 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { calls } from '../../src/calls.ts';
+import { couponContract } from '../../src/modules/coupon/contract.ts';
+import { transaction } from '../../src/shared/database.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { startTestKerf, type TestKerf } from '../support/kerf.ts';
 
@@ -190,5 +193,18 @@ describe.each([
       expect((await order({ ...body, email: 'other@example.com' }, key).expect(422)).body.reason).toBe('idempotency_key_reused');
       await expect.poll(() => shop.level(variantId)).toMatchObject({ onHand: 59, reserved: 0 });
     });
+  });
+
+  it('crosses its boundaries by agreed calls and declared events alone', () => {
+    const { calls: called, events, foreignStatements } = shop.kerf.observed();
+    const edges = new Set(called.filter(({ from }) => from !== 'edge').map(({ from, to }) => `${from} → ${to}`));
+    expect([...edges].toSorted()).toEqual(Object.entries(calls).flatMap(([from, callees]) => callees.map((to) => `${from} → ${to}`)).toSorted());
+    expect(events).toContainEqual({ type: 'order.placed', from: 'order', to: 'coupon', count: expect.any(Number) });
+    expect(foreignStatements).toEqual([]);
+  });
+
+  it('refuses a call to a module from inside a transaction', async () => {
+    const held = transaction(shop.kerf.databases.get('order')!, () => shop.kerf.service(couponContract).listPromotions({ limit: 1 }));
+    await expect(held).rejects.toThrow('edge called coupon.listPromotions inside a transaction');
   });
 });

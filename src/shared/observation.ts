@@ -1,0 +1,43 @@
+/** What one process was seen to do across its modules' boundaries since it started; `kerf readiness` compares it with what is declared. */
+export interface Observed {
+  /** ISO instant from which on was counted */
+  since: string;
+  calls: { from: string; to: string; method: string; count: number }[];
+  events: { type: string; from: string; to: string; count: number }[];
+  /** statements of a module that name another module's schema; the database refuses them, here they are told apart */
+  foreignStatements: { module: string; schema: string; statement: string; count: number }[];
+}
+
+export interface Observation {
+  called(from: string, to: string, method: string): void;
+  delivered(type: string, from: string, to: string): void;
+  namedForeignSchema(module: string, schema: string, statement: string): void;
+  report(): Observed;
+}
+
+/** Texts are not bounded by the code that makes them, so no more than these are told apart. */
+const MOST_STATEMENTS = 200;
+const STATEMENT_LENGTH = 500;
+
+/** Counts in memory: an entry per method of a contract, type of event and distinct statement. */
+export function createObservation(now: () => Date): Observation {
+  const since = now().toISOString();
+  const calls = new Map<string, Observed['calls'][number]>();
+  const events = new Map<string, Observed['events'][number]>();
+  const statements = new Map<string, Observed['foreignStatements'][number]>();
+  return {
+    called: (from, to, method) => count(calls, `${from} ${to} ${method}`, { from, to, method }),
+    delivered: (type, from, to) => count(events, `${type} ${from} ${to}`, { type, from, to }),
+    namedForeignSchema: (module, schema, text) => {
+      const statement = text.slice(0, STATEMENT_LENGTH);
+      count(statements, `${module} ${schema} ${statement}`, { module, schema, statement }, MOST_STATEMENTS);
+    },
+    report: () => ({ since, calls: [...calls.values()], events: [...events.values()], foreignStatements: [...statements.values()] }),
+  };
+}
+
+function count<T extends { count: number }>(entries: Map<string, T>, key: string, what: Omit<T, 'count'>, most = Infinity): void {
+  const entry = entries.get(key);
+  if (entry) entry.count += 1;
+  else if (entries.size < most) entries.set(key, { ...what, count: 1 } as T);
+}
