@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Container } from 'inversify';
 import type { Logger } from 'pino';
-import { calls } from './calls.ts';
+import { calls, MODULES } from './calls.ts';
 import { createInbox, createPublish, type Event, tidyInbox } from './shared/events.ts';
 import { type Contract, overWire, type Service } from './shared/contract.ts';
 import { connect, type Database, insideTransaction } from './shared/database.ts';
@@ -10,6 +10,7 @@ import { type Background, type Module, type ModuleContext, type Route, type Subs
 import { createObservation, type Observed } from './shared/observation.ts';
 import { createQueue, type Handler } from './shared/queue.ts';
 import type { Settings } from './shared/settings.ts';
+import { watchStatements } from './shared/statements.ts';
 import { sweep } from './shared/sweep.ts';
 import { catalogModule } from './modules/catalog/module.ts';
 import { couponModule } from './modules/coupon/module.ts';
@@ -74,6 +75,7 @@ export function compose({ settings, log, databaseUrl, poolSize, now = () => new 
     const name = contract.module;
     const moduleLog = log.child({ module: name });
     const db = connect({ url: databaseUrl(name), applicationName: `kerf ${name}`, poolSize });
+    watchStatements(db, { module: name, modules: [...MODULES, 'edge'] }, ({ text, foreign }) => foreign.forEach((schema) => observation.namedForeignSchema(name, schema, text)));
     const queue = createQueue(name, db, moduleLog);
     const publish = createPublish(name, queue, listenersOf, now);
     const container = containerOf(name);
