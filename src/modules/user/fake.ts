@@ -1,3 +1,4 @@
+import { exportJWK, generateKeyPair } from 'jose';
 import { ACCESS_TOKEN_LIFETIME, signAccessToken } from '../../shared/access-token.ts';
 import { Address } from '../../shared/address.ts';
 import { invalid, notFound, unauthenticated } from '../../shared/errors.ts';
@@ -6,7 +7,6 @@ import { newId, newSecret } from '../../shared/ids.ts';
 import { decideChangedDefault, decideNewDefault } from './address-book.ts';
 import type { SavedAddress, Session, Users } from './contract.ts';
 import { judge, refreshTokenEnd, sessionEnd } from './session.ts';
-import { generate, open } from './signing-key-service.ts';
 import { type Account, assertAdministratorLeft, assertHardToGuess, failureWindowStart, isThrottled, normalizeEmail, profileOf } from './user.ts';
 
 type FakeSession = { id: string; userId: string; endedAt: Date | null; expiresAt: Date };
@@ -22,8 +22,6 @@ export interface FakeUsers extends Users {
   logins: { userId: string; cartId: string | null }[];
 }
 
-const SECRET = 'a secret of the fake, which keeps nothing for longer than a test';
-
 /** Accounts in memory, with the rules of the real ones; passwords are kept as they are, keys are made when first needed. */
 export function createFakeUsers({ now = () => new Date(), issuer = 'http://shop.test' } = {}): FakeUsers {
   const accounts = new Map<string, Account>();
@@ -34,9 +32,9 @@ export function createFakeUsers({ now = () => new Date(), issuer = 'http://shop.
   const books = new Map<string, SavedAddress[]>();
   const mails: FakeUsers['mails'] = [];
   const logins: FakeUsers['logins'] = [];
-  let keys: Promise<Awaited<ReturnType<typeof generate>>[]> | undefined;
+  let keys: Promise<Awaited<ReturnType<typeof newKey>>[]> | undefined;
 
-  const activeKeys = () => (keys ??= Promise.all([generate(SECRET), generate(SECRET)]));
+  const activeKeys = () => (keys ??= Promise.all([newKey(), newKey()]));
   const byEmail = (email: string) => [...accounts.values()].find((account) => account.email === normalizeEmail(email));
   const get = (userId: string) => accounts.get(userId.toLowerCase()) ?? refuse(notFound('account'));
   const bookOf = (userId: string) => books.get(get(userId).id) ?? [];
@@ -88,7 +86,7 @@ export function createFakeUsers({ now = () => new Date(), issuer = 'http://shop.
     refreshTokens.set(refreshToken, { sessionId: id, expiresAt: refreshTokenEnd(now(), expiresAt), usedAt: null, usedBy: null });
     const { epoch } = get(userId);
     const [key] = await activeKeys();
-    const signing = { keyId: key!.id, privateKey: await open(key!, SECRET), issuer, now: now() };
+    const signing = { keyId: key!.id, privateKey: key!.privateKey, issuer, now: now() };
     const accessToken = await signAccessToken({ sub: userId, sid: id, epoch }, signing);
     return { accessToken, expiresIn: ACCESS_TOKEN_LIFETIME, refreshToken, tokenType: 'Bearer' };
   };
@@ -191,7 +189,7 @@ export function createFakeUsers({ now = () => new Date(), issuer = 'http://shop.
     /** The fake goes on publishing every key it has had. */
     async rotateSigningKeys() {
       const [retired, promoted, ...older] = await activeKeys();
-      keys = Promise.resolve([promoted!, await generate(SECRET), retired!, ...older]);
+      keys = Promise.resolve([promoted!, await newKey(), retired!, ...older]);
       return { keyId: promoted!.id };
     },
 
@@ -245,6 +243,12 @@ export function createFakeUsers({ now = () => new Date(), issuer = 'http://shop.
       return { userId: (known ?? addUser({ email, password, name, role })).id, created: !known };
     },
   };
+}
+
+async function newKey() {
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const id = newId();
+  return { id, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid: id, alg: 'ES256', use: 'sig' } };
 }
 
 const refreshTokenInvalid = () => unauthenticated('The refresh token is not valid any more; log in again.', 'refresh_token_invalid');

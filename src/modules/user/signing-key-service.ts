@@ -80,7 +80,7 @@ export function createSigningKeys({ db, settings, log, now }: ModuleContext): Si
 
 const inSeconds = (from: Date, seconds: number) => new Date(from.getTime() + seconds * 1_000);
 
-export async function generate(secret: string): Promise<SigningKey> {
+async function generate(secret: string): Promise<SigningKey> {
   const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
   const id = newId();
   return {
@@ -90,7 +90,7 @@ export async function generate(secret: string): Promise<SigningKey> {
   };
 }
 
-export async function open({ id, sealedPrivateKey }: SigningKey, secret: string): Promise<CryptoKey> {
+async function open({ id, sealedPrivateKey }: SigningKey, secret: string): Promise<CryptoKey> {
   return (await importJWK(JSON.parse(opened(sealedPrivateKey, id, secret)), ALGORITHM)) as CryptoKey;
 }
 

@@ -1,17 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import type { Promotion, PromotionDraft } from '../../../src/modules/coupon/contract.ts';
-import { createFakeCoupon } from '../../../src/modules/coupon/fake.ts';
-import { basketOf, id } from './support.ts';
+import type { Basket, Promotion, PromotionDraft } from '../../src/modules/coupon/contract.ts';
+import { createFakeCoupon } from '../../src/modules/coupon/fake.ts';
 
-const seedFile = (name: string) => readFileSync(join(import.meta.dirname, '../../../seed', name), 'utf8');
+const id = (number: number) => `00000000-0000-7000-8000-${String(number).padStart(12, '0')}`;
+const seedFile = (name: string) => readFileSync(join(import.meta.dirname, '../../seed', name), 'utf8');
 const slugs = seedFile('categories.csv').split('\n').slice(1).map((line) => line.split(',')[0]!);
 const categoryId = (slug: string) => {
   if (!slugs.includes(slug)) throw new Error(`There is no category "${slug}".`);
   return id(slugs.indexOf(slug) + 1);
 };
-const categoryNumber = (slug: string) => Number(categoryId(slug).slice(-12));
 
 type SeedPromotion = Omit<PromotionDraft, 'scope'> & { id: string; scope?: { categorySlugs?: string[]; excludedCategorySlugs?: string[] } };
 
@@ -24,7 +23,15 @@ beforeAll(async () => {
   }
 });
 
-const basket = basketOf([{ price: 38_000, categories: [categoryNumber('kitchen'), categoryNumber('tumblers-bottles')] }]);
+const basketOf = (unitPrice: number, ...slugs: string[]): Basket => ({
+  customerId: id(900),
+  email: null,
+  currency: 'KRW',
+  lines: [{ lineId: 'L1', productId: id(901), categoryIds: slugs.map(categoryId), quantity: 1, unitPrice }],
+  shipping: 3_000,
+  codes: [],
+});
+const basket = basketOf(38_000, 'kitchen', 'tumblers-bottles');
 const quote = (codes: string[], more: Partial<typeof basket> = {}) => coupon.quote({ ...basket, ...more, codes });
 const takenOff = async (codes: string[], more: Partial<typeof basket> = {}) => (await quote(codes, more)).discounts.map(({ code, amount }) => [code, amount]);
 const reasonOf = async (code: string) => (await quote([code])).codes[0]!.reason;
@@ -32,7 +39,7 @@ const reasonOf = async (code: string) => (await quote([code])).codes[0]!.reason;
 it('leaves a basket without codes alone, outside its one automatic promotion', async () => {
   expect(await takenOff([])).toEqual([]);
   expect(made.filter(({ codes }) => codes.length === 0).map(({ class: own }) => own)).toEqual(['item']);
-  const soap = basketOf([{ price: 10_000, categories: [categoryNumber('body-hair')] }]);
+  const soap = basketOf(10_000, 'body-hair');
   expect(await takenOff([], soap)).toEqual([[null, 300]]);
 });
 
@@ -42,7 +49,7 @@ it('gives each code to try what it says', async () => {
   expect(await takenOff(['KITCHEN15'])).toEqual([['KITCHEN15', 5_700]]);
   expect(await takenOff(['FREESHIP', 'WELCOME10', 'KITCHEN15'])).toEqual([['KITCHEN15', 5_700], ['WELCOME10', 3_230], ['FREESHIP', 3_000]]);
   expect(await takenOff(['HELLO-USD'], { currency: 'USD' })).toEqual([['HELLO-USD', 4_560]]);
-  expect(await takenOff(['FIRST50', 'WELCOME10', 'FREESHIP'], basketOf([{ price: 60_000 }]))).toEqual([['FIRST50', 18_000]]);
+  expect(await takenOff(['FIRST50', 'WELCOME10', 'FREESHIP'], basketOf(60_000))).toEqual([['FIRST50', 18_000]]);
 });
 
 it('has one code for every reason to try', async () => {
