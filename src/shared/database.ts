@@ -43,7 +43,7 @@ export function connect(options: DatabaseOptions): Database {
   });
 }
 
-const openTransaction = new AsyncLocalStorage<true>();
+const openTransaction = new AsyncLocalStorage<object>();
 const ATTEMPTS = 4;
 
 /**
@@ -60,7 +60,7 @@ export async function transaction<T>(db: Database, work: (trx: Transaction) => P
   }
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await openTransaction.run(true, () => db.transaction((trx) => workUnspoiled(trx, work)));
+      return await openTransaction.run({}, () => db.transaction((trx) => workUnspoiled(trx, work)));
     } catch (error) {
       if (attempt === ATTEMPTS || !isContention(error)) throw error;
     }
@@ -68,7 +68,10 @@ export async function transaction<T>(db: Database, work: (trx: Transaction) => P
 }
 
 /** True while the current flow is inside `transaction`: what must not be done there can check it. */
-export const insideTransaction = (): boolean => openTransaction.getStore() === true;
+export const insideTransaction = (): boolean => currentTransaction() !== undefined;
+
+/** What the open `transaction` of the current flow is known by: another object for each, and good for nothing else. */
+export const currentTransaction = (): object | undefined => openTransaction.getStore();
 
 /** Runs `flow` as if no transaction were open; for work that starts now and ends after it, like waking a worker. */
 export const outsideTransaction = <T>(flow: () => T): T => openTransaction.exit(flow);

@@ -99,6 +99,8 @@ async function prepare(boss: PgBoss): Promise<void> {
     await boss.createQueue(`${name}_dead`, { policy: 'standard', retentionSeconds: 90 * 86_400 });
     const policy = name === EVENTS ? 'key_strict_fifo' : 'standard';
     await boss.createQueue(name, { policy, deadLetter: `${name}_dead`, ...RETRIES, ...KEEP });
+    // The first insert looks the queue up on the pool; the one after it, inside a transaction, must not.
+    await boss.insert(name, []);
   }
 }
 

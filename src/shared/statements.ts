@@ -60,6 +60,7 @@ export const schemasOf = (module: string): readonly string[] => [module, `${modu
  */
 export function foreignSchemas(sql: string, module: string, modules: readonly string[], bindings: readonly unknown[] = []): string[] {
   const foreign = new Set(modules.filter((name) => name !== module).flatMap(schemasOf));
+  if (![sql, ...bindings].some((text) => typeof text === 'string' && mayName(text, foreign))) return [];
   const own = schemasOf(module);
   const namedIn = (tokens: readonly Token[]): string[] => [
     ...qualifiers(tokens, foreign, own),
@@ -68,6 +69,15 @@ export function foreignSchemas(sql: string, module: string, modules: readonly st
     ...literalsRead(tokens).flatMap((text) => [text.trim(), ...namedIn(tokensOf(text))]),
   ];
   return [...new Set(namedIn(tokensOf(sql, bindings)))].filter((name) => foreign.has(name));
+}
+
+/** Where a name need not stand as it is: escapes, literals put together, a search path from anywhere. */
+const HIDES_NAMES = /\\|\|\||'\s+'|set_config/i;
+
+/** A look at the letters spares long lists of values the reading. */
+function mayName(text: string, foreign: ReadonlySet<string>): boolean {
+  const folded = text.toLowerCase();
+  return HIDES_NAMES.test(text) || [...foreign].some((name) => folded.includes(name));
 }
 
 const isWord = (token: Token | undefined, ...words: string[]) => token?.kind === 'word' && words.includes(token.text);
@@ -148,10 +158,11 @@ const READS_TEXT = /^(nextval|currval|setval|format|pg_get_serial_sequence|dblin
 /** The literals that Postgres reads as a name or as SQL. */
 function literalsRead(tokens: readonly Token[]): string[] {
   const definesCode = tokens.some((token, index) => begins(tokens, index, 'do') || (isWord(token, 'function', 'procedure') && isWord(tokens[index - 1], 'create', 'replace')));
+  const casts = tokens.some((token) => isName(token) && REG_TYPE.test(token.text));
   const depthOfCall: boolean[] = [];
   return tokens.flatMap((token, index) => {
     const before = tokens[index - 1];
-    if (isSign(token, '(')) depthOfCall.push(depthOfCall.at(-1) === true || reads(before) || castsToName(tokens, index));
+    if (isSign(token, '(')) depthOfCall.push(depthOfCall.at(-1) === true || reads(before) || (casts && castsToName(tokens, index)));
     if (isSign(token, ')')) depthOfCall.pop();
     if (token.kind !== 'text') return [];
     const cast = isSign(tokens[index + 1], '::') && REG_TYPE.test(tokens[index + 2]?.text ?? '');
@@ -163,6 +174,20 @@ const begins = (tokens: readonly Token[], index: number, word: string) => isWord
 
 const reads = (token: Token | undefined) => isName(token) && (READS_TEXT.test(token!.text) || REG_TYPE.test(token!.text));
 
-/** `cast('x.y' as regclass)` */
-const castsToName = (tokens: readonly Token[], open: number) =>
-  isWord(tokens[open - 1], 'cast') && tokens.slice(open, open + 8).some((token) => REG_TYPE.test(token.text));
+/** `cast('x.y' as regclass)`, `('x' || '.y')::regclass` */
+function castsToName(tokens: readonly Token[], open: number): boolean {
+  const close = closing(tokens, open);
+  const [type, sign] = isWord(tokens[open - 1], 'cast') ? [close - 1, isWord(tokens[close - 2], 'as')] : [close + 2, isSign(tokens[close + 1], '::')];
+  return sign && REG_TYPE.test(tokens[type]?.text ?? '');
+}
+
+/** Where the parenthesis at `open` ends. */
+function closing(tokens: readonly Token[], open: number): number {
+  let position = open + 1;
+  for (let depth = 1; position < tokens.length; position += 1) {
+    if (isSign(tokens[position], '(')) depth += 1;
+    if (isSign(tokens[position], ')')) depth -= 1;
+    if (depth === 0) break;
+  }
+  return position;
+}

@@ -59,7 +59,7 @@ describe('transaction', () => {
 });
 
 describe('a module’s role', () => {
-  const denied = (sql: string) => expect(rows(db, sql)).rejects.toMatchObject({ code: '42501' });
+  const denied = (sql: string) => expect(rows(context.elsewhere, sql)).rejects.toMatchObject({ code: '42501' });
 
   it('may not see or change another module’s tables', async () => {
     await denied('select * from "order".migrations');

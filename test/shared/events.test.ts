@@ -75,7 +75,7 @@ describe('publishing', () => {
     await transaction(db, async (trx) => {
       for (const step of [1, 2, 3, 4, 5]) await publisher(['coupon'])(trx, happened, { orderId: together, step });
     });
-    const early = await db.transaction();
+    const early = await context.elsewhere.transaction();
     await early.raw('select 1');
     await transaction(db, (trx) => publisher(['coupon'])(trx, happened, { orderId: crossed, step: 1 }));
     await publisher(['coupon'])(early, happened, { orderId: crossed, step: 2 });

@@ -6,6 +6,7 @@ import { newId } from '../../src/shared/ids.ts';
 import type { Role, Route } from '../../src/shared/http.ts';
 import { createApp } from '../../src/edge/app.ts';
 import { createTestDatabase } from './database.ts';
+import { guardStatements } from './statement-guard.ts';
 
 const ISSUER = 'http://shop.test';
 
@@ -13,6 +14,7 @@ const ISSUER = 'http://shop.test';
 export async function createTestApp(routes: readonly Route[], now: () => Date = () => new Date()) {
   const database = await createTestDatabase();
   const edgeDb = connect({ url: database.url('edge'), applicationName: 'test edge', poolSize: 5 });
+  const checkRefusals = guardStatements(edgeDb, 'edge');
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
   const key = { ...(await exportJWK(publicKey)), kid: 'test', alg: 'ES256', use: 'sig' };
   const roles = new Map<string, Role>();
@@ -43,6 +45,7 @@ export async function createTestApp(routes: readonly Route[], now: () => Date = 
     async close() {
       await edgeDb.destroy();
       await database.drop();
+      checkRefusals();
     },
   };
 }

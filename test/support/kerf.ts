@@ -11,6 +11,7 @@ import { newId } from '../../src/shared/ids.ts';
 import { createLogger, createMetrics } from '../../src/shared/telemetry.ts';
 import { TEST_SECRET } from './constants.ts';
 import { createTestDatabase } from './database.ts';
+import { guardStatements } from './statement-guard.ts';
 
 export type TestKerf = Awaited<ReturnType<typeof startTestKerf>>;
 
@@ -40,9 +41,10 @@ export async function startTestKerf({ forceWire = false }: { forceWire?: boolean
     now,
     forceWire,
   });
+  const edgeDb = connect({ url: database.url('edge'), applicationName: 'test edge', poolSize: 10 });
+  const guards = [...kerf.databases, ['edge', edgeDb] as const].map(([module, db]) => guardStatements(db, module));
   await kerf.prepare();
   await kerf.startWork();
-  const edgeDb = connect({ url: database.url('edge'), applicationName: 'test edge', poolSize: 10 });
   const users = kerf.service(userContract);
   const app = createApp({
     routes: kerf.routes, users, db: edgeDb, log, metrics: createMetrics(), issuer: url, now, rateLimit: 0, trustProxy: 0, ready: async () => undefined,
@@ -87,6 +89,7 @@ export async function startTestKerf({ forceWire = false }: { forceWire?: boolean
       await kerf.stop();
       await edgeDb.destroy();
       await database.drop();
+      for (const checkRefusals of guards) checkRefusals();
     },
   };
 }

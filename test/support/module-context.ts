@@ -1,8 +1,9 @@
 import { createLogger } from '../../src/shared/telemetry.ts';
-import { connect } from '../../src/shared/database.ts';
+import { connect, type Database } from '../../src/shared/database.ts';
 import type { ModuleContext } from '../../src/shared/module.ts';
 import { TEST_SECRET } from './constants.ts';
 import { createTestDatabase } from './database.ts';
+import { guardStatements } from './statement-guard.ts';
 
 export interface TestContext extends ModuleContext {
   /** events whose transaction has committed, oldest first */
@@ -13,15 +14,18 @@ export interface TestContext extends ModuleContext {
   mails: { to: string; subject: string; text: string }[];
   /** what `now()` answers; move it to make time pass */
   clock: { now: Date };
+  /** the same database under the same role for somebody else: another process, whose statements nobody guards */
+  elsewhere: Database;
   /** the administrator's address of this database */
   adminUrl: string;
   close(): Promise<void>;
 }
 
-/** What a module's own tests give to it: a real database of its own, and recorders for what it sends out. */
+/** What a module's own tests give to it: a real database of its own, guarded, and recorders for what it sends out. */
 export async function createTestContext(module: string): Promise<TestContext> {
   const database = await createTestDatabase();
-  const db = connect({ url: database.url(module), applicationName: `test ${module}`, poolSize: 10 });
+  const [db, elsewhere] = ['test', 'elsewhere'].map((who) => connect({ url: database.url(module), applicationName: `${who} ${module}`, poolSize: 10 })) as [Database, Database];
+  const checkRefusals = guardStatements(db, module);
   const published: TestContext['published'] = [];
   const enqueued: TestContext['enqueued'] = [];
   const mails: TestContext['mails'] = [];
@@ -54,10 +58,12 @@ export async function createTestContext(module: string): Promise<TestContext> {
     enqueued,
     mails,
     clock,
+    elsewhere,
     adminUrl: database.adminUrl,
     async close() {
-      await db.destroy();
+      await Promise.all([db.destroy(), elsewhere.destroy()]);
       await database.drop();
+      checkRefusals();
     },
   };
 }

@@ -278,7 +278,7 @@ describe('the sweep', () => {
     await held({ variantId: busy, quantity: 1 }, { variantId: idle, quantity: 1 });
     pass(30);
     subject.context.published.splice(0);
-    await subject.context.db.transaction(async (trx) => {
+    await subject.context.elsewhere.transaction(async (trx) => {
       await trx.raw('select from stock_items where variant_id = ? for update', [busy]);
       await subject.tidyLapsed();
       expect(subject.context.published.map(({ data }) => data['variantId'])).toEqual([idle]);
@@ -293,7 +293,7 @@ describe('the sweep', () => {
     for (const from of [0, 100, 200]) await held(...variantIds.slice(from, from + 100).map((variantId) => ({ variantId, quantity: 1 })));
     pass(30);
     subject.context.published.splice(0);
-    await subject.context.db.transaction(async (trx) => {
+    await subject.context.elsewhere.transaction(async (trx) => {
       await trx.raw('select from stock_items where variant_id = ? for update', [variantIds[7]!]);
       await Promise.all([subject.tidyLapsed(), subject.tidyLapsed(), subject.tidyLapsed()]);
       await subject.tidyLapsed();
