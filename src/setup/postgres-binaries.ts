@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { userInfo } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { ConfigError } from './config-error.ts';
+import { systemEnvironment } from './system-environment.ts';
 
 /** Where Kerf keeps what it may not keep in the checkout: root's own folders are closed to the user `postgres`. */
 export const sharedHome = '/var/lib/kerf';
@@ -22,7 +24,7 @@ export interface PostgresBinaries {
 
 /** Postgres refuses to run as root, so root hands it to the owner of the data, or to the user `postgres`, made when missing. */
 export function serverUser(dataDir: string): ServerUser {
-  if (process.getuid?.() !== 0) return { name: process.env.USER ?? 'the current user', ids: {} };
+  if (process.getuid?.() !== 0) return { name: ownName(), ids: {} };
   const owner = statSync(dataDir, { throwIfNoEntry: false });
   const user =
     owner && owner.uid !== 0
@@ -34,10 +36,18 @@ export function serverUser(dataDir: string): ServerUser {
   return user;
 }
 
+/** A container may run as a number that has no name. */
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `number ${process.getuid?.()}`;
+  }
+}
+
 function createPostgresUser(): ServerUser {
-  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  spawnSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/bin/false', 'postgres'], { env });
-  if (!findPostgresUser()) spawnSync('adduser', ['-S', '-D', '-H', 'postgres'], { env });
+  spawnSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/bin/false', 'postgres'], { env: systemEnvironment });
+  if (!findPostgresUser()) spawnSync('adduser', ['-S', '-D', '-H', 'postgres'], { env: systemEnvironment });
   const user = findPostgresUser();
   if (!user) throw new ConfigError('Postgres may not run as root and the user postgres could not be created; start Kerf as an ordinary user, or set DATABASE_URL.');
   return user;

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from './config-error.ts';
 import { processCommand, readIfPresent } from './owner-file.ts';
 import type { PostgresBinaries, ServerUser } from './postgres-binaries.ts';
+import { systemEnvironment } from './system-environment.ts';
 
 /** A cluster on disk, and who serves it with what. */
 export interface Site {
@@ -22,9 +23,6 @@ export interface RunningServer {
   port: number;
   ready: boolean;
 }
-
-/** The server needs nothing of Kerf's environment, which holds secrets. English, because failures are told apart by their text. */
-export const serverEnvironment = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
 
 const pollMs = 10;
 const readyWithinMs = 120_000;
@@ -105,7 +103,7 @@ async function launch(site: Site, port: number, settings: Record<string, string>
   const server = spawn(site.binaries.postgres, serverArguments(site, port, settings), {
     ...site.user.ids,
     cwd: '/',
-    env: serverEnvironment,
+    env: systemEnvironment,
     detached: true,
     stdio: ['ignore', log, log],
   });
