@@ -80,6 +80,8 @@ async function rolesAndSchemas(admin: Client, schemas: readonly string[], secret
   const shared = [
     `revoke all on schema public from public;`,
     `revoke connect, temporary on database ${escapeIdentifier(database)} from public;`,
+    // Anybody may make large objects, which live in no schema. Only a superuser can take that away.
+    superuser ? `revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public;` : '',
   ];
   return [...shared, ...schemas.map((schema) => schemaScript(schema, { database, superuser, secret }))].join('\n');
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { inject } from 'vitest';
 import { moduleUrl } from '../../src/setup/provision.ts';
-import { TEMPLATE, TEST_SECRET } from './constants.ts';
+import { SCHEMAS, TEMPLATE, TEST_SECRET } from './constants.ts';
 
 export interface TestDatabase {
   adminUrl: string;
@@ -16,6 +16,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const server = inject('adminUrl');
   await administer(server, `create database ${name} template ${TEMPLATE}`);
+  // Rights on a database itself are not copied.
+  await administer(server, `revoke connect, temporary on database ${name} from public; grant connect on database ${name} to ${SCHEMAS.map((schema) => `kerf_${schema}`).join(', ')}`);
   const own = new URL(server);
   own.pathname = `/${name}`;
   const adminUrl = own.toString();
