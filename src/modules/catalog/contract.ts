@@ -177,6 +177,7 @@ export const catalogContract = defineContract({
       reasons: ['invalid_cursor', 'currency_required', 'search_required'],
     }),
 
+    /** One product by its id or slug. Only a published one unless `states` says otherwise (staff). */
     getProduct: read({
       input: z.object({ idOrSlug: z.string().max(120), states: z.array(PublicationState).min(1).default(['published']) }),
       output: Product,
@@ -192,21 +193,23 @@ export const catalogContract = defineContract({
       output: z.object({ variants: z.array(PricedVariant) }),
     }),
 
-    /** Staff. A repeat with the same id answers the first one. New products are drafts. */
+    /** Staff: a new product, as a draft. A repeat with the same id answers the first one. */
     createProduct: write({
       input: z.object({ id: Id, draft: ProductDraft }),
       output: Product,
       reasons: ['slug_taken', 'unknown_category'],
       idempotentBy: 'id',
     }),
+    /** Staff: replaces what a product says of itself. `options_in_use`: option names stay as they are once there are variants. */
     updateProduct: write({
       input: z.object({ id: Id, version: z.int(), draft: ProductDraft }),
       output: Product,
       reasons: [...NOT_WRITTEN, 'slug_taken', 'unknown_category', 'options_in_use'],
     }),
     /**
-     * `not_publishable`: no active variant with a price. `not_allowed_from_state`: only an archived product becoming a
-     * draft. Asked for the state it has, the product stays as it is, whatever the version.
+     * Staff: publishes, archives or makes a draft again. `not_publishable`: no active variant with a price.
+     * `not_allowed_from_state`: only an archived product becoming a draft. Asked for the state it has, the product stays
+     * as it is, whatever the version.
      */
     setProductState: write({
       input: z.object({ id: Id, version: z.int(), state: PublicationState }),
@@ -215,8 +218,8 @@ export const catalogContract = defineContract({
     }),
 
     /**
-     * Staff. `options_mismatch`: other option names than the product's, or a combination it has already. A repeat with
-     * the same id answers the product as it is.
+     * Staff: a new variant of a product. `options_mismatch`: other option names than the product's, or a combination it
+     * has already. A repeat with the same id answers the product as it is.
      */
     createVariant: write({
       input: z.object({ id: Id, productId: Id, draft: VariantDraft }),
@@ -224,26 +227,27 @@ export const catalogContract = defineContract({
       reasons: ['not_found', 'sku_taken', 'options_mismatch'],
       idempotentBy: 'id',
     }),
-    /** `version` is the product's. `not_publishable`: a published product would have nothing left to sell. */
+    /** Staff: replaces a variant. `version` is the product's. `not_publishable`: a published product would have nothing left to sell. */
     updateVariant: write({
       input: z.object({ id: Id, version: z.int(), draft: VariantDraft }),
       output: Product,
       reasons: [...NOT_WRITTEN, 'sku_taken', 'options_mismatch', 'not_publishable'],
     }),
 
+    /** Staff and import: a new category. A repeat with the same id answers the first one. */
     createCategory: write({
       input: z.object({ id: Id, draft: CategoryDraft }),
       output: Category,
       reasons: ['slug_taken', 'unknown_category'],
       idempotentBy: 'id',
     }),
-    /** `category_cycle`: a category cannot stand below itself. */
+    /** Staff: replaces a category, perhaps below another parent. `category_cycle`: it cannot stand below itself. */
     updateCategory: write({
       input: z.object({ id: Id, version: z.int(), draft: CategoryDraft }),
       output: Category,
       reasons: [...NOT_WRITTEN, 'slug_taken', 'unknown_category', 'category_cycle'],
     }),
-    /** `category_in_use`: products or categories still stand below it. */
+    /** Staff: deletes an empty category. `category_in_use`: products or categories still stand below it. */
     deleteCategory: write({ input: z.object({ id: Id, version: z.int() }), output: z.object({}), reasons: [...NOT_WRITTEN, 'category_in_use'] }),
 
     /**

@@ -229,9 +229,10 @@ export const couponContract = defineContract({
       reasons: ['not_found', 'version_mismatch', 'code_taken', 'promotion_inconsistent'],
     }),
 
+    /** Staff: one promotion with its codes and uses. */
     getPromotion: read({ input: z.object({ id: Id }), output: Promotion, reasons: ['not_found'] }),
 
-    /** Newest first. `code` finds the promotion that a code belongs to. */
+    /** Staff: a page of promotions, newest first. `code` finds the promotion that a code belongs to. */
     listPromotions: read({
       input: z.object({ code: Code.optional(), cursor: z.string().optional(), limit: z.int().min(1).max(100) }),
       output: page(Promotion),

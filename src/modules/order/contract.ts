@@ -196,7 +196,7 @@ export const orderContract = defineContract({
       reasons: ['not_found', 'currency_not_offered', 'currency_mismatch'],
       idempotentBy: 'cartId',
     }),
-    /** Priced now: nothing in it is promised until the order is placed. */
+    /** The cart, priced now: nothing in it is promised until the order is placed. */
     getCart: read({ input: OneCart, output: Cart, reasons: ['not_found'] }),
     /**
      * Adds to what is there already of that variant; parallel adds lose nothing, a repeat of `operationId` adds nothing.
@@ -208,7 +208,7 @@ export const orderContract = defineContract({
       reasons: [...CHANGES_CART, 'item_unavailable', 'cart_full'],
       idempotentBy: 'operationId',
     }),
-    /** 0 removes the line. */
+    /** Sets how many pieces a line has; 0 removes it. */
     setItemQuantity: write({
       input: OneCart.extend({ itemId: Id, quantity: z.int().min(0).max(999), version }),
       output: Cart,
@@ -217,13 +217,14 @@ export const orderContract = defineContract({
     }),
     /** Who the guest is, so that codes with a limit per customer can be priced; placing the order uses it unless told otherwise. */
     setEmail: write({ input: OneCart.extend({ email: z.email().max(254), version }), output: Cart, reasons: CHANGES_CART, idempotentBy: 'cartId' }),
-    /** The code stays attached, applied or not. `unknown_code` is refused; `too_many_codes` past ten. */
+    /** Attaches a code, which stays whether or not it takes something off. `unknown_code` is refused; `too_many_codes` past ten. */
     addCode: write({
       input: OneCart.extend({ code: z.string().trim().min(1).max(64), version }),
       output: Cart,
       reasons: [...CHANGES_CART, 'unknown_code', 'too_many_codes'],
       idempotentBy: 'code',
     }),
+    /** Takes the code off; one that is not there is fine. */
     removeCode: write({ input: OneCart.extend({ code: z.string().trim().min(1).max(64), version }), output: Cart, reasons: CHANGES_CART, idempotentBy: 'code' }),
     /** Moves a guest cart's items and codes into the customer's own cart and answers that. A second merge changes nothing. */
     mergeCart: write({
@@ -253,8 +254,9 @@ export const orderContract = defineContract({
     }),
     /** After the shopper came back from the provider: asks how the payment stands, and settles. */
     confirmPayment: write({ input: z.object({ orderId: Id, viewer: Viewer }), output: Order, reasons: ['not_found'], idempotentBy: 'orderId' }),
+    /** One order, for whom it belongs to. */
     getOrder: read({ input: z.object({ orderId: Id, viewer: Viewer }), output: Order, reasons: ['not_found'] }),
-    /** Newest first; a customer's own, or all for staff. Attempts that were refused are not listed unless asked for. */
+    /** A page of orders, newest first; a customer's own, or all for staff. Attempts that were refused are not listed unless asked for. */
     listOrders: read({
       input: z.object({
         viewer: Viewer,
@@ -268,7 +270,7 @@ export const orderContract = defineContract({
       reasons: ['invalid_cursor'],
     }),
     /**
-     * Before fulfilment: stock, coupon and money go back by `order.cancelled`. Cancelling what is cancelled answers it.
+     * Undoes an order before fulfilment: stock, coupon and money go back by `order.cancelled`. Cancelling what is cancelled answers it.
      * `order_being_placed`: try again in a moment. `not_cancellable`: it is completed, refused or expired.
      */
     cancelOrder: write({
@@ -286,7 +288,7 @@ export const orderContract = defineContract({
     }),
   },
   events: {
-    /** Inventory commits the hold and coupon consumes the reservation. */
+    /** An order is paid and to be fulfilled: inventory commits the hold, coupon consumes the reservation. */
     placed: event(
       'order.placed',
       'orderId',
@@ -301,13 +303,13 @@ export const orderContract = defineContract({
         placedAt: z.iso.datetime(),
       }),
     ),
-    /** Placed or pending before: stock, coupon and money go back. `wasPlaced` tells a sale undone from a hold let go. */
+    /** An order that was placed or pending is undone: stock, coupon and money go back. `wasPlaced` tells a sale undone from a hold let go. */
     cancelled: event(
       'order.cancelled',
       'orderId',
       z.object({ orderId: Id, wasPlaced: z.boolean(), cancelledAt: z.iso.datetime(), reason: z.string() }),
     ),
-    /** Its payment did not come in time: holds are let go, a late payment is given back. */
+    /** An order's payment did not come in time: holds are let go, a late payment is given back. */
     expired: event('order.expired', 'orderId', z.object({ orderId: Id, expiredAt: z.iso.datetime() })),
   },
 });

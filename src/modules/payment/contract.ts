@@ -142,7 +142,7 @@ export const paymentContract = defineContract({
       reasons: ['not_found'],
     }),
 
-    /** Staff: newest first. */
+    /** Staff: a page of payments, newest first. */
     listPayments: read({
       input: z.object({ orderId: Id.optional(), state: PaymentState.optional(), cursor: z.string().optional(), limit: z.int().min(1).max(100) }),
       output: page(Payment),

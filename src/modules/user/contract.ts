@@ -65,8 +65,9 @@ export const userContract = defineContract({
     verifyEmail: write({ input: z.object({ token: z.string().max(200) }), output: Nothing, reasons: ['token_invalid'] }),
 
     /**
-     * `login_failed` for a wrong address as for a wrong password, for an address that is not proven yet (or registering
-     * and logging in would tell who has an account), and while too many wrong ones were tried. `cartId`: the guest cart to be merged, passed on in `user.logged_in`.
+     * Begins a session for an address and its password. `login_failed` for a wrong address as for a wrong password, for
+     * an address that is not proven yet (or registering and logging in would tell who has an account), and while too many
+     * wrong ones were tried. `cartId`: the guest cart to be merged, passed on in `user.logged_in`.
      */
     login: write({
       input: z.object({ email: Email, password: z.string().max(256), device, cartId: Id.optional() }),
@@ -118,6 +119,7 @@ export const userContract = defineContract({
 
     /** Called by order: the account's e-mail and name for an order. */
     getProfile: read({ input: User, output: Profile, reasons: ['not_found'] }),
+    /** Changes the name. */
     updateProfile: write({
       input: User.extend({ name: z.string().trim().min(1).max(100) }),
       output: Profile,
@@ -125,31 +127,31 @@ export const userContract = defineContract({
       idempotentBy: 'userId',
     }),
 
-    /** The default one first, then as they were added. */
+    /** The account's addresses: the default one first, then as they were added. */
     listAddresses: read({ input: User, output: z.object({ addresses: z.array(SavedAddress) }) }),
-    /** The first one becomes the default. At most 50 (`too_many_addresses`). A repeat with the same id answers what was saved. */
+    /** Saves a new address; the first one becomes the default. At most 50 (`too_many_addresses`). A repeat with the same id answers what was saved. */
     addAddress: write({
       input: User.extend({ id: Id, address: Address, isDefault: z.boolean() }),
       output: SavedAddress,
       reasons: ['not_found', 'too_many_addresses'],
       idempotentBy: 'id',
     }),
-    /** While there are addresses one is the default: `isDefault: false` leaves it so, another address takes it over. */
+    /** Replaces an address. While there are addresses one is the default: `isDefault: false` leaves it so, another address takes it over. */
     updateAddress: write({
       input: User.extend({ id: Id, version: z.int(), address: Address, isDefault: z.boolean() }),
       output: SavedAddress,
       reasons: ['not_found', 'version_mismatch'],
     }),
-    /** Of the default one: the address that was added last becomes the default. */
+    /** Deletes an address; was it the default, the one that was added last becomes it. */
     deleteAddress: write({ input: User.extend({ id: Id }), output: Nothing, reasons: ['not_found'], idempotentBy: 'id' }),
 
-    /** Admin: newest first; `email` finds one account. */
+    /** Admin: a page of accounts, newest first; `email` finds one. */
     listUsers: read({
       input: z.object({ email: z.string().max(254).optional(), cursor: z.string().optional(), limit: z.int().min(1).max(100) }),
       output: page(Profile),
       reasons: ['invalid_cursor'],
     }),
-    /** Admin: takes effect on the next request of that account. `last_admin`: somebody has to be left. */
+    /** Admin: changes what an account may do, from its next request on. `last_admin`: somebody has to be left. */
     setRole: write({ input: User.extend({ role: Role }), output: Profile, reasons: ['not_found', 'last_admin'], idempotentBy: 'userId' }),
 
     /** Setup and tests: a verified account with a role; a known address stays as it is (`created: false`). */
