@@ -1,3 +1,4 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +18,9 @@ declare module 'vitest' {
 export async function setup(project: TestProject) {
   const dataDir = await mkdtemp(join(tmpdir(), 'kerf-test-'));
   await chmod(dataDir, 0o755);
+  // vitest ends at once on Ctrl-C, without the tidying below.
+  const tidyAtOnce = () => abandon(dataDir);
+  process.once('exit', tidyAtOnce);
   const postgres = await startEmbeddedPostgres({
     dataDir: join(dataDir, 'postgres'),
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '400' },
@@ -32,5 +36,22 @@ export async function setup(project: TestProject) {
   return async () => {
     await postgres.stop();
     await rm(dataDir, { recursive: true, force: true });
+    process.off('exit', tidyAtOnce);
   };
+}
+
+/** All at once and without an event loop, because the process is ending. */
+function abandon(dataDir: string): void {
+  const pidFile = join(dataDir, 'postgres/postmaster.pid');
+  try {
+    // Negative while initdb prepares the data.
+    const server = Math.abs(Number(readFileSync(pidFile, 'utf8').split('\n')[0]));
+    process.kill(server, 'SIGQUIT');
+    const deadline = Date.now() + 5_000;
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    while (existsSync(pidFile) && Date.now() < deadline) Atomics.wait(pause, 0, 0, 10);
+  } catch {
+    // It had not started, or was gone already.
+  }
+  rmSync(dataDir, { recursive: true, force: true });
 }
