@@ -1,4 +1,4 @@
-import { foreignSchemas } from '../shared/statements.ts';
+import { foreignSchemas, schemasOf } from '../shared/statements.ts';
 import { type Ask, type CatalogCheck, type Finding, identity, runChecks, WORLD } from './catalog-world.ts';
 
 /** Findings about what leans on another schema: what Postgres itself recorded, and what only the text of a body says. */
@@ -21,6 +21,7 @@ const ADVICE: Record<string, string> = {
 
 interface Dependency {
   module: string;
+  other: string | null;
   class: string;
   detail: string | null;
   object: string;
@@ -40,7 +41,7 @@ async function recorded(ask: Ask, modules: readonly string[]): Promise<Finding[]
          and (b.space in (select oid from spaces) or not exists (select from pg_depend e where e.classid = b.class and e.objid = b.oid and e.deptype = 'e'))
        group by a.class, a.oid, a.space, b.space
      )
-     select coalesce(here.module, there.module) as module, l.class::regclass::text as class, coalesce(c.contype::text, r.rulename::text, k.relkind::text) as detail,
+     select coalesce(here.module, there.module) as module, case when here.module <> there.module then there.module end as other, l.class::regclass::text as class, coalesce(c.contype::text, r.rulename::text, k.relkind::text) as detail,
             case when r.rulename = '_RETURN' then ${identity(`'pg_class'::regclass`, 'r.ev_class')} else ${identity('l.class', 'l.oid')} end as object,
             l.leans_on as on
      from leaning l left join spaces here on here.oid = l.space left join spaces there on there.oid = l.on_space
@@ -51,8 +52,9 @@ async function recorded(ask: Ask, modules: readonly string[]): Promise<Finding[]
     [modules],
   );
   return dependencies.map((dependency) => {
+    const { module, other, object, on } = dependency;
     const kind = kindOf(dependency);
-    return { kind, module: dependency.module, object: dependency.object, problem: `${dependency.object} leans on ${dependency.on}, in another schema.`, advice: ADVICE[kind]! };
+    return { kind, module, ...(other && { other }), object, problem: `${object} leans on ${on}, in another schema.`, advice: ADVICE[kind]! };
   });
 }
 
@@ -83,12 +85,12 @@ async function bodies(ask: Ask, modules: readonly string[], allModules: readonly
      order by 2`,
     [modules],
   );
-  return functions.flatMap(({ module, object, body }) => {
-    const named = foreignSchemas(body, module ?? '', allModules);
-    if (named.length === 0) return [];
-    const whose = module ?? allModules.find((name) => [name, `${name}_jobs`].includes(named[0]!))!;
-    return [{ kind: 'function', module: whose, object, problem: `${object} names the schema ${named.join(', ')}.`, advice: ADVICE['function']! }];
-  });
+  return functions.flatMap(({ module, object, body }) =>
+    foreignSchemas(body, module ?? '', allModules).map((schema): Finding => {
+      const other = allModules.find((name) => schemasOf(name).includes(schema))!;
+      return { kind: 'function', module: module ?? other, ...(module && { other }), object, problem: `${object} names the schema ${schema}.`, advice: ADVICE['function']! };
+    }),
+  );
 }
 
 const CHECKS: CatalogCheck[] = [

@@ -4,8 +4,10 @@ export type Ask = <Row>(sql: string, values: unknown[]) => Promise<Row[]>;
 /** Something in a database that crosses the line between modules, or stands in the way of moving one. */
 export interface Finding {
   kind: string;
-  /** whom it concerns; null: every module of this database */
+  /** whose it is; null: it concerns every module of this database */
   module: string | null;
+  /** the module at the other end, which cannot leave either */
+  other?: string;
   /** what it is and its name, as Postgres identifies it */
   object: string;
   /** one sentence */

@@ -118,6 +118,8 @@ const planted: [what: string, sql: string, kind: string, object: RegExp, module?
   ['an extension', 'create extension pg_trgm schema coupon', 'extension', /extension pg_trgm/],
   ['a publication', 'create publication out for table coupon.promotions', 'publication', /publication out/],
   ['a publication of everything', 'create publication out for all tables', 'publication', /publication out/],
+  ['a subscription', `set local allow_system_table_mods = on; create subscription taking connection '' publication far with (connect = false, slot_name = none);
+    insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'coupon.promotions'::regclass, 'r' from pg_subscription`, 'subscription', /subscription taking/],
   ['an event trigger', `create function public.watch() returns event_trigger language plpgsql as 'begin end'; create event trigger watch on ddl_command_end execute function public.watch()`, 'event trigger', /watch/, null],
   ['a grant to another module', 'grant select on coupon.promotions to kerf_order', 'grant', /coupon\.promotions/],
   ['a grant to everybody', 'grant select on coupon.promotions to public', 'grant', /coupon\.promotions/],
@@ -174,6 +176,12 @@ describe('what the catalogs are asked', () => {
     const hit = found.find((finding) => finding.kind === kind && object.test(finding.object) && finding.module === module);
     expect(hit, JSON.stringify(found, null, 2)).toMatchObject({ problem: expect.stringMatching(/^[\s\S]+\.$/), advice: expect.stringMatching(/^[A-Z].+\.$/) });
   });
+});
+
+it('names the module at the other end, too', async () => {
+  const found = await withPlanted(`alter table coupon.promotions add foreign key (id) references catalog.products (id);
+    create function order_jobs.f() returns int language sql as 'select 1 from catalog.products'`, findings);
+  expect(found.filter(({ other }) => other === 'catalog').map(({ module, kind }) => [module, kind])).toEqual([['coupon', 'foreign key'], ['order', 'function']]);
 });
 
 /** Plants, looks and takes back: roles belong to the whole server, where other tests are at work. */
