@@ -116,24 +116,117 @@ function checked(schema: z.ZodType, value: unknown, what: string): unknown {
   throw new Error(`${what} does not fit the contract: ${z.prettifyError(result.error)}`);
 }
 
-/** A digest of all that callers depend on: two processes compare it when they first talk. */
-export function contractHash(contract: Contract): string {
-  return createHash('sha256').update(JSON.stringify(describeContract(contract))).digest('hex').slice(0, 16);
+export type JsonSchema = z.core.JSONSchema.JSONSchema;
+
+/**
+ * A contract as plain data, keys in order: what its hash is taken of, what is kept as its snapshot, and what a reader in
+ * another language needs. Only what callers depend on is in it: no titles, descriptions or examples. Beyond JSON schema
+ * 2020-12:
+ * - in an answer an object is closed (`additionalProperties: false`) only if its *reader* refuses unknown fields
+ *   (`z.strictObject`); all others ignore what they do not know
+ * - `x-rules` names what `.refine()` and the like demand beyond the schema, `x-rewrites` says that the value is changed
+ *   before it is used (`.trim()`): a change of either is seen, though not what it does
+ */
+export interface ContractDescription {
+  module: string;
+  methods: Record<string, MethodDescription>;
+  /** by the event's type */
+  events: Record<string, EventDescription>;
+  /** the named types, as they are sent in inputs and as they are read in outputs and events: `#/$defs/input/Address` */
+  $defs: { input: Record<string, JsonSchema>; output: Record<string, JsonSchema> };
 }
 
-/** The contract as plain JSON schema: for its hash, its snapshot and readers in other languages. */
-export function describeContract({ module, methods, events }: Contract) {
-  const schema = (type: z.ZodType, io: 'input' | 'output') => z.toJSONSchema(type, { io, unrepresentable: 'throw' });
-  return {
-    module,
-    methods: Object.fromEntries(
-      Object.entries(methods).map(([name, { kind, input, output, reasons, idempotentBy }]) => [
-        name,
-        { kind, reasons, idempotentBy, input: schema(input, 'input'), output: schema(output, 'output') },
-      ]),
-    ),
-    events: Object.fromEntries(
-      Object.values(events).map(({ type, orderedBy, data }) => [type, { orderedBy, data: schema(data, 'output') }]),
-    ),
-  };
+export interface MethodDescription {
+  kind: Method['kind'];
+  reasons: string[];
+  idempotentBy?: string;
+  input: JsonSchema;
+  output: JsonSchema;
 }
+
+export interface EventDescription {
+  orderedBy: string;
+  data: JsonSchema;
+}
+
+/** A digest of all that callers depend on: two processes compare it when they first talk. */
+export const contractHash = (contract: Contract): string => descriptionHash(describeContract(contract));
+
+export const descriptionHash = (description: ContractDescription): string =>
+  createHash('sha256').update(JSON.stringify(inOrder(description))).digest('hex').slice(0, 16);
+
+export function describeContract({ module, methods, events }: Contract): ContractDescription {
+  const types = Object.values(events);
+  const input = schemasOf('input', mapped(methods, (method) => method.input));
+  const output = schemasOf('output', {
+    methods: z.object(mapped(methods, (method) => method.output)),
+    events: z.object(Object.fromEntries(types.map(({ type, data }) => [type, data]))),
+  });
+  const { methods: answers, events: happened } = mapped(output.schemas, ({ properties = {} }) => properties as Record<string, JsonSchema>);
+  return inOrder({
+    module,
+    methods: mapped(methods, ({ kind, reasons, idempotentBy }, name) => ({
+      kind,
+      reasons: reasons.toSorted(),
+      ...(idempotentBy && { idempotentBy }),
+      input: input.schemas[name]!,
+      output: answers![name]!,
+    })),
+    events: Object.fromEntries(types.map(({ type, orderedBy }) => [type, { orderedBy, data: happened![type]! }])),
+    $defs: { input: input.$defs, output: output.$defs },
+  });
+}
+
+/** Several types in one go, so that what they share is described once. */
+function schemasOf(io: 'input' | 'output', types: Record<string, z.ZodType>) {
+  const schema = z.toJSONSchema(z.object(types), { io, override: (written) => keepWhatCounts(written, io) });
+  const { properties = {}, $defs = {} } = JSON.parse(JSON.stringify(schema), (key, value: unknown) =>
+    key === '$ref' && typeof value === 'string' ? value.replace('#/$defs/', `#/$defs/${io}/`) : value,
+  ) as JsonSchema;
+  return { schemas: properties as Record<string, JsonSchema>, $defs };
+}
+
+const ANNOTATIONS = ['id', 'title', 'description', 'example', 'examples', 'deprecated', 'readOnly', 'writeOnly', '$comment'];
+
+/** Makes of zod's JSON schema the form that is documented at ContractDescription. */
+function keepWhatCounts({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: JsonSchema }, io: 'input' | 'output'): void {
+  const { def } = zodSchema._zod;
+  if (def.type === 'pipe' || def.type === 'catch' || ('coerce' in def && def.coerce))
+    throw new Error('A contract says what crosses the wire and makes nothing else of it: no transform, pipe, catch or coerce.');
+  for (const annotation of ANNOTATIONS) delete jsonSchema[annotation];
+  if (io === 'output') delete jsonSchema.default;
+  if (io === 'output' && def.type === 'object' && !def.catchall) delete jsonSchema.additionalProperties;
+  jsonSchema.required?.sort();
+  jsonSchema.enum?.sort();
+  const rules = rulesOf(zodSchema);
+  if (rules.length > 0) jsonSchema['x-rules'] = rules;
+  if (def.checks?.some(({ _zod }) => _zod.def.check === 'overwrite')) jsonSchema['x-rewrites'] = true;
+}
+
+/** What a type demands that JSON schema has no word for. */
+function rulesOf({ _zod: { def } }: z.core.$ZodTypes): string[] {
+  const refinements = (def.checks ?? []).flatMap(({ _zod }) => (_zod.def.check === 'custom' ? [messageOf(_zod.def)] : []));
+  const { hostname, protocol, alg } = def as { hostname?: RegExp; protocol?: RegExp; alg?: string };
+  const options = Object.entries({ hostname, protocol, alg }).flatMap(([name, value]) => (value ? [`${name} ${String(value)}`] : []));
+  return [...options, ...refinements].toSorted();
+}
+
+function messageOf({ error }: z.core.$ZodCheckDef): string {
+  try {
+    const said = error?.({ code: 'custom', input: undefined, path: [] } as never);
+    return (typeof said === 'string' ? said : said?.message) ?? 'a rule without a name';
+  } catch {
+    return 'a rule whose message depends on the value';
+  }
+}
+
+const mapped = <From, To>(record: Record<string, From>, change: (value: From, name: string) => To): Record<string, To> =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value, name)]));
+
+/** The same data with the keys of every object in alphabetical order. */
+const inOrder = <T>(data: T): T =>
+  JSON.parse(JSON.stringify(data), (_, value: unknown) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  ) as T;

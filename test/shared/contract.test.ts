@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { contractHash, defineContract, event, overWire, read, type Service, write } from '../../src/shared/contract.ts';
+import { contractHash, defineContract, describeContract, event, overWire, read, type Service, write } from '../../src/shared/contract.ts';
 import { AppError, conflict } from '../../src/shared/errors.ts';
 
 const define = (size: z.ZodType) =>
@@ -48,4 +48,38 @@ describe('the hash of a contract', () => {
     expect(contractHash(define(z.int().default(2)))).not.toBe(contractHash(contract));
     expect(contractHash(define(z.int().max(5).default(1)))).not.toBe(contractHash(contract));
   });
+
+  it('moves with what a schema has no word for', () => {
+    const plain = contractHash(define(z.string()));
+    expect(contractHash(define(z.string().trim()))).not.toBe(plain);
+    expect(contractHash(define(z.string().refine((size) => size !== 'huge', 'not so large')))).not.toBe(plain);
+    expect(contractHash(define(z.strictObject({})))).not.toBe(contractHash(define(z.object({}))));
+  });
+
+  it('does not move with what nobody depends on', () => {
+    const Size = z.enum(['small', 'large']);
+    const kept = z.object({ size: Size, lit: z.boolean().default(true) });
+    const turned = z.object({ lit: z.boolean().default(false), size: z.enum(['large', 'small']).meta({ title: 'Size', examples: ['small'] }) }).describe('What is kept.');
+    const shown = (output: z.ZodType, reasons: string[]) => contractHash(defineContract({ module: 'lamp', methods: { look: read({ input: z.object({}), output, reasons }) }, events: {} }));
+    expect(shown(turned, ['dark', 'broken'])).toBe(shown(kept, ['broken', 'dark']));
+  });
+});
+
+describe('the description of a contract', () => {
+  it('names types once for all methods, as they are sent and as they are read', () => {
+    const Oil = z.object({ drops: z.int().default(1) }).meta({ id: 'Oil' });
+    const { methods, $defs } = describeContract(
+      defineContract({ module: 'lamp', methods: { fill: write({ input: Oil, output: Oil }), drain: write({ input: Oil, output: Oil }) }, events: {} }),
+    );
+    expect(methods['fill']).toMatchObject({ input: { $ref: '#/$defs/input/Oil' }, output: { $ref: '#/$defs/output/Oil' } });
+    expect($defs.input['Oil']).not.toHaveProperty('required');
+    expect($defs.output['Oil']).toHaveProperty('required', ['drops']);
+  });
+
+  it.each([
+    ['a transform', z.string().transform(Number)],
+    ['a pipe', z.string().pipe(z.email())],
+    ['a fallback', z.string().catch('')],
+    ['coercion', z.coerce.number()],
+  ])('refuses %s, which no schema shows', (_what, size) => expect(() => describeContract(define(size))).toThrow(/makes nothing else of it/));
 });

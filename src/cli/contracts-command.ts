@@ -1,0 +1,109 @@
+import { Command } from 'commander';
+import type { Change } from '../boundaries/contract-changes.ts';
+import { contractState, type ContractState, contractStates, snapshotPath, writeSnapshot } from '../boundaries/contract-snapshots.ts';
+import { modules } from '../composition.ts';
+import { ConfigError } from '../setup/config-error.ts';
+import { ROOT } from '../setup/paths.ts';
+import { type Contract, contractHash, describeContract } from '../shared/contract.ts';
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** `kerf contracts …` */
+export const contractsCommand = new Command('contracts').description('what modules promise each other');
+
+contractsCommand
+  .command('check', { isDefault: true })
+  .description('compare each contract with the one last accepted; breaking changes fail, compatible ones are listed')
+  .option('--json', 'print what was found as JSON', false)
+  .action(async ({ json }: { json: boolean }) => {
+    const states = await contractStates(allContracts, ROOT);
+    if (json) say(JSON.stringify({ contracts: states }, undefined, 2));
+    else report(states);
+    if (states.some(isBreaking)) process.exitCode = 1;
+  });
+
+contractsCommand
+  .command('accept [modules...]')
+  .description('make the contracts as they are the accepted ones: those named, or all')
+  .option('--breaking', 'accept breaking changes, too', false)
+  .action(async (names: string[], { breaking }: { breaking: boolean }) => {
+    const contracts = names.length === 0 ? allContracts : names.map(contractOf);
+    const states = await Promise.all(contracts.map((contract) => contractState(contract, ROOT)));
+    for (const { module, state, changes } of states.filter(({ state }) => state !== 'accepted')) {
+      say(`${module}: ${countOf(state, changes)}`);
+      sayChanges(changes);
+    }
+    if (states.some(isBreaking) && !breaking) return refuse(states);
+    for (const contract of contracts.filter((_, index) => states[index]?.state !== 'accepted')) {
+      await writeSnapshot(contract, ROOT);
+      say(`${snapshotPath(contract.module)} is written.`);
+    }
+    if (states.every(({ state }) => state === 'accepted')) say('There is nothing to accept.');
+    for (const { module } of states.filter(isBreaking)) say(orderOfDeployment(module));
+  });
+
+contractsCommand
+  .command('show <module>')
+  .description('print a contract as it is: the hash that processes compare, its methods and events with their schemas')
+  .action((name: string) => {
+    const contract = contractOf(name);
+    say(JSON.stringify({ hash: contractHash(contract), ...describeContract(contract) }, undefined, 2));
+  });
+
+const allContracts = modules.map(({ contract }) => contract);
+
+function contractOf(name: string): Contract {
+  const found = allContracts.find(({ module }) => module === name);
+  if (!found) throw new ConfigError(`There is no module "${name}": ${allContracts.map(({ module }) => module).join(', ')}.`);
+  return found;
+}
+
+const isBreaking = ({ state }: ContractState) => state === 'breaking' || state === 'gone';
+
+function report(states: ContractState[]): void {
+  for (const { module, state, changes } of states) {
+    say(`${module}: ${countOf(state, changes)}`);
+    sayChanges(changes);
+  }
+  const named = (which: ContractState['state'][]) => states.filter(({ state }) => which.includes(state)).map(({ module }) => module);
+  const [stale, breaking] = [named(['new', 'compatible']), named(['breaking'])];
+  say(`${states.length} contracts were compared with the ones last accepted.`);
+  if (stale.length > 0) say(`What is new or compatible passes; to measure later changes against it: npx kerf contracts accept ${stale.join(' ')}`);
+  if (breaking.length > 0) say(`Take the breaking changes back, or accept them knowing whom they break: npx kerf contracts accept ${breaking.join(' ')} --breaking`);
+}
+
+function countOf(state: ContractState['state'], changes: Change[]): string {
+  if (state === 'accepted') return 'as accepted';
+  if (state === 'new') return 'a new contract, not yet accepted';
+  if (state === 'gone') return `breaking: no such module is composed any more. Put it back into src/composition.ts, or delete its folder with the snapshot when nobody calls it.`;
+  if (changes.length === 0) return 'the same contract written differently, not yet accepted';
+  const breaking = changes.filter((change) => change.breaking).length;
+  const counts = [breaking && `${breaking} breaking`, changes.length - breaking && `${changes.length - breaking} compatible`].filter(Boolean).join(' and ');
+  return `${counts} ${changes.length === 1 ? 'change' : 'changes'}, not yet accepted`;
+}
+
+/** A type that several methods share changes in many places: what is said of all of them is said once. */
+function sayChanges(changes: Change[]): void {
+  const alike = Map.groupBy(changes, ({ breaking, part, field, change, why }) => JSON.stringify([breaking, part && part !== 'input', lastOf(field), change, why]));
+  const groups = [...alike.values()].sort(([a], [b]) => Number(b?.breaking) - Number(a?.breaking));
+  for (const [first, ...others] of groups) {
+    if (!first) continue;
+    say(`  ${first.breaking ? 'breaking  ' : 'compatible'} ${placeOf(first)} ${first.change}`);
+    for (const other of others) say(`             ${placeOf(other)} likewise`);
+    if (first.breaking) say(`             ${first.why} Instead: ${first.instead}`);
+  }
+}
+
+const lastOf = (field = '') => field.slice(field.lastIndexOf('.') + 1);
+
+function placeOf({ method, event, part, field }: Change): string {
+  return `${[method ?? event, part, field].filter(Boolean).join(' ')}:`;
+}
+
+function refuse(states: ContractState[]): void {
+  say(`Nothing is accepted: ${states.filter(isBreaking).map(({ module }) => module).join(', ')} would break whom the changes name. With --breaking they are accepted all the same.`);
+  process.exitCode = 1;
+}
+
+const orderOfDeployment = (module: string) =>
+  `Old and new run side by side while you deploy: first every caller and subscriber named above, ready for both forms, and only then ${module}.`;
