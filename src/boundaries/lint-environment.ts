@@ -1,0 +1,31 @@
+import ts from 'typescript';
+import { excerpt, isReference, type Sighting, type Source } from './lint-source.ts';
+
+/**
+ * Reads of the environment: `process.env` under any of its names. What a bare `process` or `globalThis` is used for cannot
+ * be told, so both count; `process.pid` and its like do not.
+ */
+export const environmentReads = ({ nodes, placeOf }: Source): Sighting[] =>
+  nodes.filter(readsEnvironment).map((node) => ({ to: excerpt(node.parent), ...placeOf(node) }));
+
+function readsEnvironment(node: ts.Node): boolean {
+  const { parent } = node;
+  const access = isAccess(parent) && parent.expression === node ? parent : undefined;
+  if (ts.isMetaProperty(node)) return Boolean(access && accessed(access) === 'env');
+  if (isGlobal(node)) return !access || accessed(access) === undefined;
+  if (!isProcess(node)) return false;
+  return !access || [undefined, 'env', 'loadEnvFile'].includes(accessed(access));
+}
+
+const isGlobal = (node: ts.Node) => ts.isIdentifier(node) && ['globalThis', 'global'].includes(node.text) && isReference(node);
+
+const isProcess = (node: ts.Node) =>
+  ts.isIdentifier(node) ? node.text === 'process' && isReference(node) : isAccess(node) && isGlobal(node.expression) && accessed(node) === 'process';
+
+const isAccess = (node: ts.Node): node is ts.AccessExpression => ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node);
+
+/** The name of the property, when it is written down. */
+function accessed(node: ts.AccessExpression): string | undefined {
+  if (ts.isPropertyAccessExpression(node)) return node.name.text;
+  return ts.isStringLiteralLike(node.argumentExpression) ? node.argumentExpression.text : undefined;
+}
