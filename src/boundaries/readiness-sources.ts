@@ -1,0 +1,40 @@
+import { ConfigError } from '../setup/config-error.ts';
+import type { ModuleFacts } from './module-facts.ts';
+import type { Looked, SourceReading } from './readiness.ts';
+
+/** Reads below `root` who leans on whose inside and who calls what, once for all modules; answers it for one. */
+export async function readSourcesOf(modules: readonly ModuleFacts[], root: string): Promise<(module: string) => Looked<SourceReading>> {
+  try {
+    const [{ lintBoundaries }, { readSources }] = await Promise.all([import('./lint.ts'), import('./source-facts.ts')]);
+    const { violations } = await lintBoundaries(root);
+    const { callSites } = readSources(modules, root);
+    const calls = [...callSites].flatMap(([key, files]) => {
+      const [to = '', method = ''] = key.split('.');
+      return files.flatMap((file) => {
+        const from = moduleOf(`src/${file}`);
+        return from && from !== to ? [{ to, from, method, file: `src/${file}` }] : [];
+      });
+    });
+    return (module) => ({
+      facts: {
+        violations: violations.filter(({ file, to }) => file.startsWith('src/') && crosses(module, moduleOf(file), to)),
+        calls: calls.filter(({ to }) => to === module).map(({ from, method, file }) => ({ from, method, file })),
+      },
+    });
+  } catch (error) {
+    const notLooked = { notLooked: whyNot(error) };
+    return () => notLooked;
+  }
+}
+
+const moduleOf = (path: string): string | undefined => /^src\/modules\/([^/]+)\//.exec(path)?.[1];
+
+/** Whether something in `from` that leans on `to` would be cut by moving the module; where `to` is unknown it may be. */
+const crosses = (module: string, from: string | undefined, to: string) =>
+  from === module ? to === '' || ![undefined, module].includes(moduleOf(to)) : moduleOf(to) === module;
+
+function whyNot(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return 'the development packages are not installed here; ask again in a checkout.';
+  throw error;
+}
