@@ -11,6 +11,11 @@ import { type OpenKerf, openKerf } from '../setup/kerf.ts';
 import { seedShop } from '../setup/seed.ts';
 import { Role } from '../shared/http.ts';
 import { newSecret } from '../shared/ids.ts';
+import { boundariesCommand } from './boundaries-command.ts';
+import { contractsCommand } from './contracts-command.ts';
+import { mapCommand } from './map-command.ts';
+import { newCommand } from './new-module-command.ts';
+import { readinessCommand } from './readiness-command.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const progress = (line: string) => void process.stderr.write(`${line}\n`);
@@ -126,5 +131,10 @@ program
   .action(() => {
     for (const [name, schema] of Object.entries(Environment.shape)) say(`${name.padEnd(30)} ${schema.meta()?.['description'] ?? ''}`);
   });
+
+for (const command of [boundariesCommand, contractsCommand, mapCommand, newCommand, readinessCommand]) {
+  program.addCommand(command);
+  for (const leaf of leaves(command)) leaf.helpGroup('Developing:');
+}
 
 await program.parseAsync().catch(fail);
