@@ -137,4 +137,8 @@ for (const command of [boundariesCommand, contractsCommand, mapCommand, newComma
   for (const leaf of leaves(command)) leaf.helpGroup('Developing:');
 }
 
+/** Bad usage is like any other thing that could not be run: 2. Asked for help or the version: 0. */
+const every = (command: Command): Command[] => [command, ...command.commands.flatMap(every)];
+for (const command of every(program)) command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+
 await program.parseAsync().catch(fail);
