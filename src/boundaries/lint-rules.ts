@@ -14,7 +14,9 @@ interface PathRestriction {
   pathNot?: string | readonly string[];
 }
 
-const KNOWN = { from: ['path', 'pathNot'], to: ['path', 'pathNot', 'dependencyTypesNot', 'couldNotResolve', 'circular'] };
+type KnownKeys = Record<'from' | 'to', readonly string[]>;
+const KNOWN: KnownKeys = { from: ['path', 'pathNot'], to: ['path', 'pathNot', 'dependencyTypesNot', 'couldNotResolve'] };
+const KNOWN_OF_CYCLES: KnownKeys = { from: [], to: ['circular'] };
 
 export interface Judge {
   /** the names of the rules that an edge breaks */
@@ -74,6 +76,7 @@ const pattern = (sources: string | readonly string[] = '', groups: readonly stri
   new RegExp([sources].flat().join('|').replace(/\$(\d)/g, (_, digit: string) => groups[Number(digit) - 1] ?? '$'));
 
 function refuseUnknownKeys({ name, from, to }: ImportRule): void {
-  const unknown = [...Object.keys(from).filter((key) => !KNOWN.from.includes(key)), ...Object.keys(to).filter((key) => !KNOWN.to.includes(key))];
+  const known = to.circular ? KNOWN_OF_CYCLES : KNOWN;
+  const unknown = [...Object.keys(from).filter((key) => !known.from.includes(key)), ...Object.keys(to).filter((key) => !known.to.includes(key))];
   if (unknown.length > 0) throw new Error(`The rule ${name} in .dependency-cruiser.js uses ${unknown.join(', ')}, which the boundary check does not judge: add it to src/boundaries/lint-rules.ts.`);
 }

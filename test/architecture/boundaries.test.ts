@@ -122,9 +122,12 @@ describe('a shop is red when', () => {
     expect(places(await lintBoundaries(shop.root))).toContain(`${rule} ${place}`);
   });
 
-  it('its rules say what the check does not understand', () => {
-    const to: object = { reachable: true };
-    expect(() => createJudge([{ name: 'new', comment: 'New.', from: {}, to }])).toThrow('The rule new in .dependency-cruiser.js uses reachable, which the boundary check does not judge');
+  it.each([
+    ['reachable', {}, { reachable: true }],
+    ['path', { path: '^src/' }, { circular: true }],
+  ])('its rules say what the check does not understand: %s', (key, from, to: object) => {
+    const complaint = `The rule new in .dependency-cruiser.js uses ${key}, which the boundary check does not judge`;
+    expect(() => createJudge([{ name: 'new', comment: 'New.', from, to }])).toThrow(complaint);
   });
 });
 
