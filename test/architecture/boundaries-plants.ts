@@ -174,7 +174,7 @@ const settings: Plant[] = [
   'const world = «globalThis; export const port = world.process.env.PORT;',
   'export const mode = «import.meta.env.MODE;',
   'export const load = () => «process.loadEnvFile();',
-  'export const port = «pro\\u0063ess.env.PORT;',
+  "export const port = «pro\\u0063ess['\\u0065nv'].PORT;",
   "import { env } from «'node:process';",
   "import { env as own } from «'process';",
   "import own from «'node:process';",

@@ -37,6 +37,11 @@ describe('the boundary check of this tree', () => {
 describe('the boundary check of a small shop', () => {
   it('is green', async () => expect(await lintBoundaries(shopWith().root)).toMatchObject({ modules: 3, violations: [] }));
 
+  it('points to the import that is wrong, not to the one beside it that is right', async () => {
+    const { root } = shopWith({ 'src/modules/coupon/both.ts': "import type { Service } from './contract.ts';\nimport { contract } from './contract.ts';\nexport type { Service };\n" });
+    expect(places(await lintBoundaries(root))).toEqual(['domain-takes-types src/modules/coupon/both.ts:2:26']);
+  });
+
   it('knows what it may not: each rule has a sentence that ends, and is broken somewhere below', async () => {
     const { default: config } = await import(pathToFileURL(join(shopWith().root, '.dependency-cruiser.js')).href);
     const rules: [string, string][] = [...config.forbidden.map(({ name, comment }: { name: string; comment: string }) => [name, comment]), ...Object.entries(ADVICE)];
