@@ -158,7 +158,8 @@ function judgeObserved({ declared: { name, calls, calledBy, emits, listens } }: 
     })),
   ];
   const silent = [...calls.map((to) => [name, to]), ...calledBy.map((from) => [from, name])].filter(([from, to]) => !seenCalls.some((call) => call.from === from && call.to === to));
-  if (seenCalls.length + seenEvents.length === 0) return { blockers, notLooked: [`nothing of ${name} was seen since ${observed.since}: use it, then ask again.`] };
+  const neighbours = [...calls, ...calledBy, ...listens, ...emits.flatMap(({ subscribers }) => subscribers)];
+  if (neighbours.length > 0 && seenCalls.length + seenEvents.length === 0) return { blockers, notLooked: [`nothing of ${name} was seen since ${observed.since}: use it, then ask again.`] };
   return { blockers, notes: silent.length > 0 ? [`Since ${observed.since} nobody saw the agreed calls ${silent.map((edge) => edge.join(' → ')).join(', ')}.`] : [] };
 }
 
