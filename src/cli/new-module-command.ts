@@ -19,13 +19,16 @@ newCommand
   .addHelpText('after', HELP)
   .action(async (module: string, { of, dryRun }: { of?: string; dryRun: boolean }) => {
     const written = await addModule({ module, of, dryRun });
-    const paths = linesOf(written);
-    say(dryRun ? `The module ${module} would be written, in ${paths.length} files:` : `The module ${module} is there, in ${paths.length} files:`);
-    for (const path of paths) say(`  ${path}`);
-    say(dryRun ? 'Its contract.json and the map in docs/ would be made from them.' : nextSteps(module));
+    const files = linesOf(written);
+    const head = `The module ${module} ${dryRun ? 'would be written' : 'is there'}, in ${files.length} files:`;
+    say([head, ...files, dryRun ? 'Its contract.json and the map in docs/ would be made from them.' : nextSteps(module)].join('\n'));
   });
 
-const linesOf = ({ added, wired, derived }: Written) => [...added, ...wired.map((path) => `${path} (a line)`), ...derived.map((path) => `${path} (generated)`)];
+const linesOf = ({ added, wired, derived }: Written) => [
+  ...added.map((path) => `  ${path}`),
+  ...wired.map((path) => `  ${path} (a line)`),
+  ...derived.filter((path) => !added.includes(path)).map((path) => `  ${path} (generated)`),
+];
 
 const nextSteps = (module: string) => `
 Next:

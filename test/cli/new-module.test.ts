@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MODULES } from '../../src/calls.ts';
 import { ROOT } from '../../src/setup/paths.ts';
 
+/* The names are ones that nobody is likely to need for a module of a shop. */
+
 let tree: string;
 beforeAll(async () => {
   tree = await realpath(await mkdtemp(join(tmpdir(), 'kerf-new-module-')));
@@ -46,13 +48,13 @@ const outcome = ({ code, stderr }: Outcome) => ({ code, sentence: stderr.trim() 
 describe('kerf new module', { timeout: 120_000 }, () => {
   it('tells what it would write, and writes nothing', async () => {
     const before = await snapshot();
-    const { code, stdout } = await kerf('new', 'module', 'ticket', '--dry-run');
+    const { code, stdout } = await kerf('new', 'module', 'quokka', '--dry-run');
     expect(code).toBe(0);
     expect(stdout.split('\n')).toEqual(expect.arrayContaining([
-      'The module ticket would be written, in 15 files:',
-      '  src/modules/ticket/contract.ts',
-      '  migrations/ticket/0001_tickets.sql',
-      '  test/modules/ticket/service.test.ts',
+      'The module quokka would be written, in 15 files:',
+      '  src/modules/quokka/contract.ts',
+      '  migrations/quokka/0001_quokkas.sql',
+      '  test/modules/quokka/service.test.ts',
       '  src/calls.ts (a line)',
     ]));
     expect(await snapshot()).toEqual(before);
@@ -70,7 +72,7 @@ describe('kerf new module', { timeout: 120_000 }, () => {
     const intact = await readFile(join(tree, path), 'utf8');
     await writeFile(join(tree, path), intact.replace(from, to));
     const before = await snapshot();
-    expect(outcome(await kerf('new', 'module', 'ticket'))).toEqual({ code: 2, sentence: expect.stringMatching(sentence) });
+    expect(outcome(await kerf('new', 'module', 'quokka'))).toEqual({ code: 2, sentence: expect.stringMatching(sentence) });
     expect(await snapshot()).toEqual(before);
     await writeFile(join(tree, path), intact);
   });
@@ -79,7 +81,7 @@ describe('kerf new module', { timeout: 120_000 }, () => {
 describe('a tree with two new modules', { timeout: 300_000 }, () => {
   let written: Outcome[];
   beforeAll(async () => {
-    written = [await kerf('new', 'module', 'ticket'), await kerf('new', 'module', 'gallery', '--of', 'picture')];
+    written = [await kerf('new', 'module', 'quokka'), await kerf('new', 'module', 'aviary', '--of', 'heron')];
   }, 120_000);
 
   const passes = async (run: Promise<Outcome>) => {
@@ -90,14 +92,14 @@ describe('a tree with two new modules', { timeout: 300_000 }, () => {
 
   it('was told what there is now and what to do next', () => {
     expect(written.map(outcome)).toEqual([{ code: 0, sentence: '' }, { code: 0, sentence: '' }]);
-    expect(written[0]!.stdout).toMatch(/^The module ticket is there, in \d+ files:\n/);
-    for (const line of ['src/modules/ticket/contract.json (generated)', 'docs/modules/ticket.md (generated)', 'npx vitest run test/modules/ticket:']) {
+    expect(written[0]!.stdout).toMatch(/^The module quokka is there, in 19 files:\n/);
+    for (const line of ['src/modules/quokka/contract.json (generated)', 'docs/modules/quokka.md (generated)', 'npx vitest run test/modules/quokka:']) {
       expect(written[0]!.stdout).toContain(`  ${line}`);
     }
   });
 
   it('has no word of the template left, and only small files', async () => {
-    const files = [...(await snapshot())].filter(([path]) => /\/(ticket|gallery)[/.]/.test(path));
+    const files = [...(await snapshot())].filter(([path]) => /\/(quokka|aviary)[/.]/.test(path));
     expect(files).toHaveLength(30);
     expect(files.filter(([path, text]) => /sample|entry|entries/i.test(path + text)).map(([path]) => path)).toEqual([]);
     expect(files.filter(([path, text]) => !path.endsWith('.json') && text.split('\n').length > 100).map(([path]) => path)).toEqual([]);
@@ -107,10 +109,10 @@ describe('a tree with two new modules', { timeout: 300_000 }, () => {
   it('passes the linter', () => passes(bin('oxlint', '--type-aware', 'src', 'test', 'bin')));
   it('passes the boundary check', async () => expect(await passes(kerf('boundaries'))).toContain(`${MODULES.length + 2} modules`));
   it('passes the search for dead code', () => passes(bin('knip')));
-  it('has contracts that are as they were accepted', async () => expect(await passes(kerf('contracts'))).toMatch(/^ticket: as accepted\ngallery: as accepted$/m));
+  it('has contracts that are as they were accepted', async () => expect(await passes(kerf('contracts'))).toMatch(/^quokka: as accepted\naviary: as accepted$/m));
   it('has a fresh map', () => passes(kerf('map', '--check')));
-  it('has a module that is green alone', () => passes(node('test/alone.ts', 'ticket')));
+  it('has a module that is green alone', () => passes(node('test/alone.ts', 'quokka')));
 
   it('passes the tests of the other, and those that hold for every module', () =>
-    passes(bin('vitest', 'run', 'test/modules/gallery', 'test/architecture/calls', 'test/architecture/database', 'test/journey/every-operation')));
+    passes(bin('vitest', 'run', 'test/modules/aviary', 'test/architecture/database', 'test/journey/every-operation')));
 });
