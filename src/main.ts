@@ -3,12 +3,12 @@ import { createApp } from './edge/app.ts';
 import { createIdempotencyStore } from './edge/idempotency.ts';
 import { userContract } from './modules/user/contract.ts';
 import { banner, examplesOf, samplePurchase } from './setup/banner.ts';
-import { ConfigError } from './setup/config-error.ts';
+import { fail } from './setup/fail.ts';
 import { type OpenKerf, openKerf } from './setup/kerf.ts';
 import { listen, type Listening } from './setup/listen.ts';
 import { seedShop } from './setup/seed.ts';
 import { connect, ping, poolUse } from './shared/database.ts';
-import { isAppError, unavailable } from './shared/errors.ts';
+import { unavailable } from './shared/errors.ts';
 import { sweep } from './shared/sweep.ts';
 import { createMetrics } from './shared/telemetry.ts';
 
@@ -100,13 +100,6 @@ function onStopSignal(stop: () => Promise<void>): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, handle);
   // Whoever read our output may have gone first; that is no reason to fall over before the database has stopped.
   process.stdout.on('error', () => undefined);
-}
-
-/** What a person can act on is one sentence; anything else comes with its stack. */
-export function fail(error: unknown): never {
-  const known = error instanceof ConfigError || isAppError(error);
-  process.stderr.write(known ? `${(error as Error).message}\n` : `${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exit(known ? 2 : 1);
 }
 
 if (import.meta.main) await start().catch(fail);

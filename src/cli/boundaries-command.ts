@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { ConfigError } from '../setup/config-error.ts';
+import { fail } from '../setup/fail.ts';
 import { ROOT } from '../setup/paths.ts';
 
 /**
@@ -27,3 +28,6 @@ async function developmentTools() {
     throw new ConfigError('The boundary check needs the development packages: run npm ci without --omit=dev.', { cause: error });
   }
 }
+
+// `npm run lint:boundaries`: by itself it need not wait for all that the other commands load.
+if (import.meta.main) await boundariesCommand.parseAsync().catch(fail);

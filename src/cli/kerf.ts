@@ -1,11 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { Environment, readConfig } from '../config.ts';
-import { fail, start } from '../main.ts';
+import { start } from '../main.ts';
 import { userContract } from '../modules/user/contract.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { openInstallation } from '../setup/database.ts';
 import { exportProducts } from '../setup/export-products.ts';
+import { fail } from '../setup/fail.ts';
 import { type FileReport, importCategories, importProducts } from '../setup/import-products.ts';
 import { type OpenKerf, openKerf } from '../setup/kerf.ts';
 import { seedShop } from '../setup/seed.ts';
