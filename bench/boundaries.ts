@@ -5,7 +5,7 @@
 import { appendFileSync, cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { lintBoundaries } from '../src/boundaries/lint.ts';
+import { lintBoundaries } from '../src/boundaries/lint/lint.ts';
 import { calls, MODULES } from '../src/calls.ts';
 
 const ROOT = join(import.meta.dirname, '..');

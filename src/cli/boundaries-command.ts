@@ -21,7 +21,7 @@ export const boundariesCommand = new Command('boundaries')
 
 async function developmentTools() {
   try {
-    const [{ lintBoundaries }, { formatReport }] = await Promise.all([import('../boundaries/lint.ts'), import('../boundaries/lint-report.ts')]);
+    const [{ lintBoundaries }, { formatReport }] = await Promise.all([import('../boundaries/lint/lint.ts'), import('../boundaries/lint/report.ts')]);
     return { lintBoundaries, formatReport };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;

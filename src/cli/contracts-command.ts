@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import type { Change } from '../boundaries/contract-changes.ts';
-import { contractState, type ContractState, contractStates, snapshotPath, writeSnapshot } from '../boundaries/contract-snapshots.ts';
+import type { Change } from '../boundaries/contracts/contract-changes.ts';
+import { contractState, type ContractState, contractStates, snapshotPath, writeSnapshot } from '../boundaries/contracts/contract-snapshots.ts';
 import { modules } from '../composition.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { ROOT } from '../setup/paths.ts';

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { describeModules } from '../boundaries/module-facts.ts';
+import { describeModules } from '../boundaries/map/module-facts.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { ROOT } from '../setup/paths.ts';
 
@@ -31,7 +31,7 @@ async function draw(modules: Awaited<ReturnType<typeof describeModules>>, check:
 
 /** What reads the sources and draws the picture stands on development dependencies. */
 const developmentParts = () =>
-  Promise.all([import('../boundaries/source-facts.ts'), import('../boundaries/map-files.ts')]).catch((error: NodeJS.ErrnoException) => {
+  Promise.all([import('../boundaries/map/source-facts.ts'), import('../boundaries/map/map-files.ts')]).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw new ConfigError('Drawing the map needs the development dependencies: run "npm ci" first. `kerf map --json` works without them.');
   });

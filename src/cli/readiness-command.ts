@@ -20,9 +20,9 @@ export const readinessCommand = new Command('readiness')
     const address = internal ?? `http://127.0.0.1:${config.internalPort || 3001}`;
     if (!URL.canParse(address) || !/^https?:/.test(address)) throw new ConfigError(`--internal must look like http://127.0.0.1:3001, and "${address}" does not.`);
     const [{ gatherFacts }, { judge }, { formatReadiness }] = await Promise.all([
-      import('../boundaries/readiness-facts.ts'),
-      import('../boundaries/readiness.ts'),
-      import('../boundaries/readiness-report.ts'),
+      import('../boundaries/readiness/facts.ts'),
+      import('../boundaries/readiness/readiness.ts'),
+      import('../boundaries/readiness/report.ts'),
     ]);
     const installation = await openInstallation(config, { attach: true, onProgress: (sentence) => void process.stderr.write(`${sentence}\n`) });
     const names = module ? [module] : MODULES;

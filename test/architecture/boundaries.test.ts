@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ADVICE } from '../../src/boundaries/lint-advice.ts';
-import { createJudge } from '../../src/boundaries/lint-rules.ts';
-import { formatReport } from '../../src/boundaries/lint-report.ts';
-import { type BoundaryReport, lintBoundaries } from '../../src/boundaries/lint.ts';
+import { ADVICE } from '../../src/boundaries/lint/advice.ts';
+import { createJudge } from '../../src/boundaries/lint/rules.ts';
+import { formatReport } from '../../src/boundaries/lint/report.ts';
+import { type BoundaryReport, lintBoundaries } from '../../src/boundaries/lint/lint.ts';
 import { type Plant, planted } from './boundaries-plants.ts';
 import { createShop, type Shop } from './boundaries-tree.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { modules } from '../../src/composition.ts';
-import { type Change, contractChanges, misfits } from '../../src/boundaries/contract-changes.ts';
+import { type Change, contractChanges, misfits } from '../../src/boundaries/contracts/contract-changes.ts';
 import { type Contract, defineContract, describeContract, event, type EventType, type Method, read, write } from '../../src/shared/contract.ts';
 
 type Part = 'input' | 'output' | 'data';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { contractChanges } from '../../src/boundaries/contract-changes.ts';
+import { contractChanges } from '../../src/boundaries/contracts/contract-changes.ts';
 import { defineContract, describeContract, write } from '../../src/shared/contract.ts';
 
 /** A type, with a generator of values that it may take: most of them it does. */

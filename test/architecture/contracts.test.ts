@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { contractStates } from '../../src/boundaries/contract-snapshots.ts';
+import { contractStates } from '../../src/boundaries/contracts/contract-snapshots.ts';
 import { modules } from '../../src/composition.ts';
 import { ROOT } from '../../src/setup/paths.ts';
 

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Finding, readCatalog } from '../../src/boundaries/catalog-facts.ts';
+import { type Finding, readCatalog } from '../../src/boundaries/database/catalog-facts.ts';
 import { SCHEMAS } from '../support/constants.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 

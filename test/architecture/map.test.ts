@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { toSvg } from '../../src/boundaries/graph-picture.ts';
-import { mapFiles, staleFiles } from '../../src/boundaries/map-files.ts';
-import { describeModules, firstSentence, type ModuleFacts } from '../../src/boundaries/module-facts.ts';
-import { graphOf, toMermaid } from '../../src/boundaries/module-graph.ts';
-import { readSources, type SourceFacts } from '../../src/boundaries/source-facts.ts';
+import { toSvg } from '../../src/boundaries/map/graph-picture.ts';
+import { mapFiles, staleFiles } from '../../src/boundaries/map/map-files.ts';
+import { describeModules, firstSentence, type ModuleFacts } from '../../src/boundaries/map/module-facts.ts';
+import { graphOf, toMermaid } from '../../src/boundaries/map/module-graph.ts';
+import { readSources, type SourceFacts } from '../../src/boundaries/map/source-facts.ts';
 import { MODULES } from '../../src/calls.ts';
 import { ROOT } from '../../src/setup/paths.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readTables, tablesAfter } from '../../src/boundaries/migration-tables.ts';
+import { readTables, tablesAfter } from '../../src/boundaries/map/migration-tables.ts';
 import { ROOT } from '../../src/setup/paths.ts';
 import { SCHEMAS } from '../support/constants.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';

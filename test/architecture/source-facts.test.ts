@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readSources, type SourceFacts } from '../../src/boundaries/source-facts.ts';
+import { readSources, type SourceFacts } from '../../src/boundaries/map/source-facts.ts';
 import { ROOT } from '../../src/setup/paths.ts';
 
 const contract = `

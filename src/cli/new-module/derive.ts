@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { writeSnapshot } from '../../boundaries/contract-snapshots.ts';
-import { mapFiles, staleFiles } from '../../boundaries/map-files.ts';
-import { describeModules } from '../../boundaries/module-facts.ts';
-import { readSources } from '../../boundaries/source-facts.ts';
+import { writeSnapshot } from '../../boundaries/contracts/contract-snapshots.ts';
+import { mapFiles, staleFiles } from '../../boundaries/map/map-files.ts';
+import { describeModules } from '../../boundaries/map/module-facts.ts';
+import { readSources } from '../../boundaries/map/source-facts.ts';
 import { modules } from '../../composition.ts';
 import { ROOT } from '../../setup/paths.ts';
 

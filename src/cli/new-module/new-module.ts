@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { snapshotPath } from '../../boundaries/contract-snapshots.ts';
+import { snapshotPath } from '../../boundaries/contracts/contract-snapshots.ts';
 import { ROOT } from '../../setup/paths.ts';
 import { derive } from './derivation.ts';
 import { assertNewEntry, assertNewModule } from './free.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JsonSchema } from '../shared/contract.ts';
+import type { JsonSchema } from '../../shared/contract.ts';
 import { type Finding, finding, type Spot } from './contract-findings.ts';
 import { family, isAnything, opened } from './json-schema-alternatives.ts';
 

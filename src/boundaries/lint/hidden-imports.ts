@@ -1,5 +1,5 @@
 import ts from 'typescript';
-import { excerpt, isImportCall, isReference, type Sighting, type Source } from './lint-source.ts';
+import { excerpt, isImportCall, isReference, type Sighting, type Source } from './source.ts';
 
 /** Imports whose path is not written down: a computed one, `require` under another name, code made from text. */
 export const hiddenImports = ({ nodes, placeOf }: Source): Sighting[] =>

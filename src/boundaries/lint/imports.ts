@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { cruise, type ICruiseOptions, type ICruiseResult } from 'dependency-cruiser';
 import ts from 'typescript';
-import { ConfigError } from '../setup/config-error.ts';
-import type { Tree } from './lint-tree.ts';
+import { ConfigError } from '../../setup/config-error.ts';
+import type { Tree } from './tree.ts';
 
 /** One file leaning on another file, a library or one of Node's own modules. */
 export interface Edge {

@@ -1,8 +1,8 @@
-import type { Observed } from '../shared/observation.ts';
-import type { Finding } from './catalog-facts.ts';
-import type { ContractState } from './contract-snapshots.ts';
-import type { Violation } from './lint.ts';
-import type { ModuleFacts } from './module-facts.ts';
+import type { Observed } from '../../shared/observation.ts';
+import type { Finding } from '../database/catalog-facts.ts';
+import type { ContractState } from '../contracts/contract-snapshots.ts';
+import type { Violation } from '../lint/lint.ts';
+import type { ModuleFacts } from '../map/module-facts.ts';
 
 /** Facts that could be read, or the reason why not, as a sentence. */
 export type Looked<Facts> = { facts: Facts } | { notLooked: string };

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JsonSchema } from '../shared/contract.ts';
+import type { JsonSchema } from '../../shared/contract.ts';
 import { type Finding, finding, type Spot, unclear } from './contract-findings.ts';
 import {
   type Alternatives,

@@ -1,5 +1,5 @@
-import type { Edge } from './lint-imports.ts';
-import type { Place } from './lint-source.ts';
+import type { Edge } from './imports.ts';
+import type { Place } from './source.ts';
 
 /** Something that breaks a rule, before its place and the rule's sentence are looked up. */
 export interface Finding {

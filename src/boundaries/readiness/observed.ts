@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Observed } from '../shared/observation.ts';
+import type { Observed } from '../../shared/observation.ts';
 import type { Looked } from './readiness.ts';
 
 const count = z.int().min(1);

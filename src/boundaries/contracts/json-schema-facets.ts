@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../shared/contract.ts';
+import type { JsonSchema } from '../../shared/contract.ts';
 import { family, type Literal } from './json-schema-alternatives.ts';
 
 /** One thing that a schema may demand of a value, apart from its structure. */

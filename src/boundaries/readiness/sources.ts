@@ -1,11 +1,11 @@
-import { ConfigError } from '../setup/config-error.ts';
-import type { ModuleFacts } from './module-facts.ts';
+import { ConfigError } from '../../setup/config-error.ts';
+import type { ModuleFacts } from '../map/module-facts.ts';
 import type { Looked, SourceReading } from './readiness.ts';
 
 /** Reads below `root` who leans on whose inside and who calls what, once for all modules; answers it for one. */
 export async function readSourcesOf(modules: readonly ModuleFacts[], root: string): Promise<(module: string) => Looked<SourceReading>> {
   try {
-    const [{ lintBoundaries }, { readSources }] = await Promise.all([import('./lint.ts'), import('./source-facts.ts')]);
+    const [{ lintBoundaries }, { readSources }] = await Promise.all([import('../lint/lint.ts'), import('../map/source-facts.ts')]);
     const { violations } = await lintBoundaries(root);
     const { callSites } = readSources(modules, root);
     const calls = [...callSites].flatMap(([key, files]) => {

@@ -1,5 +1,5 @@
 import ts from 'typescript';
-import { excerpt, isReference, type Sighting, type Source } from './lint-source.ts';
+import { excerpt, isReference, type Sighting, type Source } from './source.ts';
 
 /**
  * Reads of the environment: `process.env` under any of its names. What a bare `process` or `globalThis` is used for cannot

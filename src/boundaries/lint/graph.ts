@@ -1,4 +1,4 @@
-import type { Edge } from './lint-imports.ts';
+import type { Edge } from './imports.ts';
 
 /** Who leans on whom: for each file its edges by target, the first one of each. */
 export type Targets = ReadonlyMap<string, ReadonlyMap<string, Edge>>;

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { calls } from '../calls.ts';
-import { modules } from '../composition.ts';
-import { ROOT } from '../setup/paths.ts';
-import { contractHash, type Method } from '../shared/contract.ts';
-import type { Module } from '../shared/module.ts';
+import { calls } from '../../calls.ts';
+import { modules } from '../../composition.ts';
+import { ROOT } from '../../setup/paths.ts';
+import { contractHash, type Method } from '../../shared/contract.ts';
+import type { Module } from '../../shared/module.ts';
 import { readTables, type Table } from './migration-tables.ts';
 
 /** What is declared about one module. Plain data: printed by `kerf map --json`, drawn in docs/map.md. */

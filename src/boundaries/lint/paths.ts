@@ -1,6 +1,6 @@
 import { dirname, join, normalize } from 'node:path/posix';
 import { fileURLToPath } from 'node:url';
-import type { Tree } from './lint-tree.ts';
+import type { Tree } from './tree.ts';
 
 /** A text of the file that leads somewhere: what it leads to. */
 type PathReader = (file: string, text: string) => readonly string[];

@@ -1,7 +1,7 @@
-import type { Finding } from './lint-advice.ts';
-import { cyclesOf, type Targets } from './lint-graph.ts';
-import type { ImportGraph } from './lint-imports.ts';
-import type { Tree } from './lint-tree.ts';
+import type { Finding } from './advice.ts';
+import { cyclesOf, type Targets } from './graph.ts';
+import type { ImportGraph } from './imports.ts';
+import type { Tree } from './tree.ts';
 
 /** The table of src/calls.ts. */
 export type Calls = Readonly<Record<string, readonly string[]>>;

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path/posix';
 import ts from 'typescript';
-import { isImportCall, isReference, type Sighting, type Source } from './lint-source.ts';
+import { isImportCall, isReference, type Sighting, type Source } from './source.ts';
 
 /** The files of a module that may import any contract, because they listen to its events. */
 export const LISTENS = /^src\/modules\/([^/]+)\/(module|[^/]+-subscriptions)\.ts$/;

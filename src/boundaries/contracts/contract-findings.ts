@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../shared/contract.ts';
+import type { JsonSchema } from '../../shared/contract.ts';
 import type { Document } from './json-schema-alternatives.ts';
 
 /** What a schema describes: what callers send, what they read in an answer, or what subscribers read in an event. */

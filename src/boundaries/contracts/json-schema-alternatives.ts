@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ContractDescription, JsonSchema } from '../shared/contract.ts';
+import type { ContractDescription, JsonSchema } from '../../shared/contract.ts';
 
 /** The types that a `$ref` of a contract's schemas may name. */
 export type Document = Pick<ContractDescription, '$defs'>;

@@ -1,4 +1,4 @@
-import type { ContractDescription, EventDescription, MethodDescription } from '../shared/contract.ts';
+import type { ContractDescription, EventDescription, MethodDescription } from '../../shared/contract.ts';
 import { type Finding, type Part, sentencesOf, type Spot } from './contract-findings.ts';
 import { schemaFindings } from './json-schema-changes.ts';
 import { absence } from './json-schema-structure.ts';

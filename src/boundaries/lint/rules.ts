@@ -1,4 +1,4 @@
-import type { Edge } from './lint-imports.ts';
+import type { Edge } from './imports.ts';
 
 /** A rule of .dependency-cruiser.js, with the keys that are judged here. */
 export interface ImportRule {
@@ -78,5 +78,5 @@ const pattern = (sources: string | readonly string[] = '', groups: readonly stri
 function refuseUnknownKeys({ name, from, to }: ImportRule): void {
   const known = to.circular ? KNOWN_OF_CYCLES : KNOWN;
   const unknown = [...Object.keys(from).filter((key) => !known.from.includes(key)), ...Object.keys(to).filter((key) => !known.to.includes(key))];
-  if (unknown.length > 0) throw new Error(`The rule ${name} in .dependency-cruiser.js uses ${unknown.join(', ')}, which the boundary check does not judge: add it to src/boundaries/lint-rules.ts.`);
+  if (unknown.length > 0) throw new Error(`The rule ${name} in .dependency-cruiser.js uses ${unknown.join(', ')}, which the boundary check does not judge: add it to src/boundaries/lint/rules.ts.`);
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Finding } from './lint-advice.ts';
-import type { Edge } from './lint-imports.ts';
-import { parse, type Place, type Text, textsOf } from './lint-source.ts';
+import type { Finding } from './advice.ts';
+import type { Edge } from './imports.ts';
+import { parse, type Place, type Text, textsOf } from './source.ts';
 
 /** Where findings are. dependency-cruiser tells no lines, so a file with a forbidden import is parsed once for its places. */
 export function createPlaces(root: string): (finding: Finding) => readonly Place[] {

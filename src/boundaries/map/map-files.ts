@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ConfigError } from '../setup/config-error.ts';
+import { ConfigError } from '../../setup/config-error.ts';
 import { toSvg } from './graph-picture.ts';
 import { toCanvas, toCard, toMapPage } from './module-canvas.ts';
 import type { ModuleFacts } from './module-facts.ts';

@@ -2,16 +2,16 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ICruiseOptions } from 'dependency-cruiser';
-import { ConfigError } from '../setup/config-error.ts';
-import { ADVICE, type Finding } from './lint-advice.ts';
-import { type Calls, findUnread, findWrongTable } from './lint-coverage.ts';
-import { cyclesOf, type Targets, targetsOf } from './lint-graph.ts';
-import { findHidden } from './lint-hidden.ts';
-import { type ImportGraph, readImports } from './lint-imports.ts';
-import { createPlaces } from './lint-places.ts';
-import { createJudge, type ImportRule, type Judge } from './lint-rules.ts';
-import { findByHelper } from './lint-test-helpers.ts';
-import { listTree } from './lint-tree.ts';
+import { ConfigError } from '../../setup/config-error.ts';
+import { ADVICE, type Finding } from './advice.ts';
+import { type Calls, findUnread, findWrongTable } from './coverage.ts';
+import { cyclesOf, type Targets, targetsOf } from './graph.ts';
+import { findHidden } from './hidden.ts';
+import { type ImportGraph, readImports } from './imports.ts';
+import { createPlaces } from './places.ts';
+import { createJudge, type ImportRule, type Judge } from './rules.ts';
+import { findByHelper } from './test-helpers.ts';
+import { listTree } from './tree.ts';
 
 /** What a check of a tree answers, also printed by `kerf boundaries --json`. */
 export interface BoundaryReport {
@@ -38,7 +38,7 @@ export interface Violation {
 
 /**
  * Reads every file of code below `root` and judges what leans on what, by the rules of its .dependency-cruiser.js, its
- * src/calls.ts, and those that neither can express (lint-advice.ts).
+ * src/calls.ts, and those that neither can express (advice.ts).
  */
 export async function lintBoundaries(folder: string): Promise<BoundaryReport> {
   const started = performance.now();

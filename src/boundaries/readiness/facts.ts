@@ -1,12 +1,12 @@
-import { modules } from '../composition.ts';
-import { ConfigError } from '../setup/config-error.ts';
-import type { Contract } from '../shared/contract.ts';
-import { type ContractState, contractState } from './contract-snapshots.ts';
-import { describeModules } from './module-facts.ts';
+import { modules } from '../../composition.ts';
+import { ConfigError } from '../../setup/config-error.ts';
+import type { Contract } from '../../shared/contract.ts';
+import { type ContractState, contractState } from '../contracts/contract-snapshots.ts';
+import { describeModules } from '../map/module-facts.ts';
 import type { Looked, ReadinessFacts } from './readiness.ts';
-import { type Databases, readDatabases } from './readiness-database.ts';
-import { readObserved } from './readiness-observed.ts';
-import { readSourcesOf } from './readiness-sources.ts';
+import { type Databases, readDatabases } from './database.ts';
+import { readObserved } from './observed.ts';
+import { readSourcesOf } from './sources.ts';
 
 /** Reads all that can be read about these modules. `internal`: address of a running Kerf's internal port. */
 export async function gatherFacts(names: readonly string[], { internal, ...databases }: Databases & { internal: string }): Promise<ReadinessFacts[]> {

@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path';
 import ts from 'typescript';
-import { ROOT } from '../setup/paths.ts';
+import { ROOT } from '../../setup/paths.ts';
 import type { ModuleFacts } from './module-facts.ts';
 
 /** What only the source text tells. Keys are `coupon.reserve` for methods and `order.placed`, the key in the contract, for events. */

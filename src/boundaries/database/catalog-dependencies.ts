@@ -1,4 +1,4 @@
-import { foreignSchemas, schemasOf } from '../shared/statements.ts';
+import { foreignSchemas, schemasOf } from '../../shared/statements.ts';
 import { type Ask, type CatalogCheck, type Finding, identity, runChecks, WORLD } from './catalog-world.ts';
 
 /** Findings about what leans on another schema: what Postgres itself recorded, and what only the text of a body says. */

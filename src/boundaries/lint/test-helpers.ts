@@ -1,5 +1,5 @@
-import type { Finding } from './lint-advice.ts';
-import { shortestWay, type Targets } from './lint-graph.ts';
+import type { Finding } from './advice.ts';
+import { shortestWay, type Targets } from './graph.ts';
 
 const TEST_OF_MODULE = /^test\/modules\/([^/]+)\//;
 const INSIDE = /^(?:src|test)\/modules\/([^/]+)\/(?!(?:contract|fake)\.ts$)/;

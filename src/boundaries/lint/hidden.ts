@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Finding } from './lint-advice.ts';
-import type { Calls } from './lint-coverage.ts';
-import { environmentReads } from './lint-environment.ts';
-import { LISTENS, usesBeyondEvents } from './lint-events-only.ts';
-import { hiddenImports } from './lint-hidden-imports.ts';
-import type { ImportGraph } from './lint-imports.ts';
-import { createPathReader } from './lint-paths.ts';
-import type { Judge } from './lint-rules.ts';
-import { parse, type Sighting, type Source, textsOf } from './lint-source.ts';
-import type { Tree } from './lint-tree.ts';
+import type { Finding } from './advice.ts';
+import type { Calls } from './coverage.ts';
+import { environmentReads } from './environment.ts';
+import { LISTENS, usesBeyondEvents } from './events-only.ts';
+import { hiddenImports } from './hidden-imports.ts';
+import type { ImportGraph } from './imports.ts';
+import { createPathReader } from './paths.ts';
+import type { Judge } from './rules.ts';
+import { parse, type Sighting, type Source, textsOf } from './source.ts';
+import type { Tree } from './tree.ts';
 
 /**
  * What breaks a rule without an import that dependency-cruiser sees: paths in texts (for workers, mocks, `createRequire`,

@@ -1,8 +1,8 @@
 import { access, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ConfigError } from '../setup/config-error.ts';
-import { type Contract, type ContractDescription, contractHash, describeContract, descriptionHash, type JsonSchema } from '../shared/contract.ts';
+import { ConfigError } from '../../setup/config-error.ts';
+import { type Contract, type ContractDescription, contractHash, describeContract, descriptionHash, type JsonSchema } from '../../shared/contract.ts';
 import { type Change, contractChanges } from './contract-changes.ts';
 
 /** A module's contract beside its snapshot: the contract that was last accepted. */
