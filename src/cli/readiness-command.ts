@@ -6,7 +6,8 @@ import { openInstallation, SCHEMAS } from '../setup/database.ts';
 import { ROOT } from '../setup/paths.ts';
 
 /**
- * Exit codes: 0 nothing is in the way of any of them as far as was looked, 1 something is, 2 it could not be looked at.
+ * Exit codes: 0 nothing is in the way of any of them as far as was looked, 1 something is, 2 it could not be looked at
+ * (no database, or one of them is not known). A question creates nothing.
  * With --json `{ modules: Readiness[] }`.
  */
 export const readinessCommand = new Command('readiness')
@@ -24,10 +25,11 @@ export const readinessCommand = new Command('readiness')
       import('../boundaries/readiness/readiness.ts'),
       import('../boundaries/readiness/report.ts'),
     ]);
-    const installation = await openInstallation(config, { attach: true, onProgress: (sentence) => void process.stderr.write(`${sentence}\n`) });
+    const installation = await openInstallation(config, { attach: true, existing: true, onProgress: (sentence) => void process.stderr.write(`${sentence}\n`) });
     const names = module ? [module] : MODULES;
     const facts = await gatherFacts(names, { names: SCHEMAS, url: installation.url, root: ROOT, internal: address }).finally(() => installation.close());
     const modules = facts.map(judge);
     process.stdout.write(`${json ? JSON.stringify({ modules }, undefined, 2) : formatReadiness(modules)}\n`);
-    if (modules.some(({ blockers }) => blockers.length > 0)) process.exitCode = 1;
+    if (modules.some(({ verdict }) => verdict === 'not known')) process.exitCode = 2;
+    if (modules.some(({ verdict }) => verdict === 'not ready')) process.exitCode = 1;
   });

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { MODULES } from '../calls.ts';
 import type { Config } from '../config.ts';
 import { ConfigError } from './config-error.ts';
-import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { hasEmbeddedData, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { dataDirectory } from './paths.ts';
 import { moduleUrl, provision } from './provision.ts';
 import { readOrMakeSecret } from './secret.ts';
@@ -19,14 +20,21 @@ export interface Installation {
 
 export const SCHEMAS: readonly string[] = [...MODULES, 'edge'];
 
-/** Opens what the configuration names, or starts the embedded Postgres. `attach`: share the one of a running Kerf. */
-export async function openInstallation(config: Config, options: { attach: boolean; onProgress: (sentence: string) => void }): Promise<Installation> {
+/**
+ * Opens what the configuration names, or starts the embedded Postgres. `attach`: share the one of a running Kerf.
+ * `existing`: refuse where a database or the secret would have to be made first.
+ */
+export async function openInstallation(
+  config: Config,
+  { existing = false, ...options }: { attach: boolean; existing?: boolean; onProgress: (sentence: string) => void },
+): Promise<Installation> {
   const directory = dataDirectory(config.dataDir);
-  const secret = config.secret ?? (await readOrMakeSecret(directory));
   const needsEmbedded = !config.databaseUrl && MODULES.some((name) => !config.moduleDatabaseUrls[name]);
-  const embedded = needsEmbedded
-    ? await startEmbeddedPostgres({ ...options, ...(config.dataDir && { dataDir: `${directory}/postgres` }) })
-    : undefined;
+  const dataDir = config.dataDir && `${directory}/postgres`;
+  if (existing && needsEmbedded && !hasEmbeddedData(dataDir)) throw new ConfigError('There is no database yet: run "npm start" once, or set DATABASE_URL.');
+  if (existing && !config.secret && !existsSync(`${directory}/secret`)) throw new ConfigError(`There is no secret in ${directory} to open the database with: set KERF_SECRET.`);
+  const secret = config.secret ?? (await readOrMakeSecret(directory));
+  const embedded = needsEmbedded ? await startEmbeddedPostgres({ ...options, ...(dataDir && { dataDir }) }) : undefined;
   const common = config.databaseUrl ?? embedded?.adminUrl ?? config.moduleDatabaseUrls['user']!;
   const adminUrl = (module: string) => config.moduleDatabaseUrls[module] ?? common;
   return {

@@ -35,6 +35,8 @@ export interface EmbeddedPostgresOptions {
 }
 
 const checkout = resolve(import.meta.dirname, '../..');
+const inCheckout = join(checkout, '.kerf/postgres');
+const movedOut = join(sharedHome, createHash('sha256').update(checkout).digest('hex').slice(0, 12), 'postgres');
 const administrator = 'kerf_admin';
 const database = 'kerf';
 const attachWithinMs = 120_000;
@@ -74,15 +76,18 @@ function prepareSite(explicitDir: string | undefined): Site {
   };
 }
 
+/** Whether there is data already, wherever Kerf would have placed it. Looks, and makes nothing. */
+export const hasEmbeddedData = (explicitDir: string | undefined): boolean =>
+  (explicitDir === undefined ? [inCheckout, movedOut] : [explicitDir]).some((dataDir) => existsSync(dataDir));
+
 function placeData(explicitDir: string | undefined): { dataDir: string; user: ServerUser } {
-  const dataDir = resolve(explicitDir ?? join(checkout, '.kerf/postgres'));
+  const dataDir = resolve(explicitDir ?? inCheckout);
   const user = serverUser(dataDir);
   const reachable = canReach(user, nearestExisting(dirname(dataDir)));
   const mayMove = explicitDir === undefined && user.ids.uid !== undefined;
   if (!reachable && !mayMove) throw new ConfigError(`The user ${user.name}, who runs Postgres, cannot reach ${dataDir}; choose another folder, or set DATABASE_URL.`);
-  const moved = join(sharedHome, createHash('sha256').update(checkout).digest('hex').slice(0, 12), 'postgres');
   // Data that was placed there before stays in use, even when the checkout has become reachable since.
-  return mayMove && (!reachable || existsSync(moved)) ? { dataDir: moved, user: serverUser(moved) } : { dataDir, user };
+  return mayMove && (!reachable || existsSync(movedOut)) ? { dataDir: movedOut, user: serverUser(movedOut) } : { dataDir, user };
 }
 
 function nearestExisting(path: string): string {

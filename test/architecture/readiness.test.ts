@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -99,12 +99,12 @@ const noted: [what: string, change: Partial<ReadinessFacts>, note: RegExp][] = [
   ['a compatible change that was not accepted', { contract: { facts: { module: 'coupon', state: 'compatible', changes: [{ ...broken, change: 'is new', breaking: false }] } } }, /compatibly: quote output codes is new/],
 ];
 
-const unseen: [what: string, change: Partial<ReadinessFacts>, why: RegExp][] = [
-  ['the sources', { sources: { notLooked: 'no packages.' } }, /sources: no packages/],
-  ['the database', { database: { notLooked: 'db does not answer.' } }, /database: db does not answer/],
-  ['a running Kerf', { observed: { notLooked: 'nobody answers.' } }, /seen to do: nobody answers/],
-  ['a Kerf at work', { observed: { facts: seen({ calls: [], events: [] }) } }, /nothing of coupon was seen since 2026/],
-  ['the accepted contract', { contract: { notLooked: 'it cannot be read.' } }, /contract.+: it cannot be read/],
+const unseen: [verdict: string, what: string, change: Partial<ReadinessFacts>, why: RegExp][] = [
+  ['not known', 'the sources', { sources: { notLooked: 'no packages.' } }, /sources: no packages/],
+  ['not known', 'the database', { database: { notLooked: 'db does not answer.' } }, /database: db does not answer/],
+  ['ready, as far as looked at', 'a running Kerf', { observed: { notLooked: 'nobody answers.' } }, /seen to do: nobody answers/],
+  ['ready, as far as looked at', 'a Kerf at work', { observed: { facts: seen({ calls: [], events: [] }) } }, /nothing of coupon was seen since 2026/],
+  ['ready, as far as looked at', 'the accepted contract', { contract: { notLooked: 'it cannot be read.' } }, /contract.+: it cannot be read/],
 ];
 
 describe('a module', () => {
@@ -125,9 +125,9 @@ describe('a module', () => {
     expect(notes).toContainEqual(expect.stringMatching(note));
   });
 
-  it.each(unseen)('is ready only as far as looked at without %s', (_what, change, why) => {
+  it.each(unseen)('is %s without %s', (expected, _what, change, why) => {
     const { verdict, notLooked, looked } = judge({ ...READY, ...change });
-    expect(verdict).toBe('ready, as far as looked at');
+    expect(verdict).toBe(expected);
     expect(notLooked).toEqual([expect.stringMatching(why)]);
     expect(looked).toHaveLength(4);
   });
@@ -207,6 +207,8 @@ describe('a system with things in the way', () => {
     for (const part of ['src', 'migrations', 'bin', 'package.json', 'tsconfig.json', '.dependency-cruiser.js']) await cp(join(ROOT, part), join(tree, part), { recursive: true });
     await symlink(join(ROOT, 'node_modules'), join(tree, 'node_modules'));
     await writeFile(join(tree, 'src/modules/order/planted-service.ts'), `export { createCouponService } from '../coupon/coupon-service.ts';\n`);
+    await writeFile(join(tree, 'src/modules/payment/planted-service.ts'), 'export const load = (name: string) => import(`../${name}/order-service.ts`);\n');
+    await writeFile(join(tree, 'src/modules/inventory/planted-service.ts'), `import '../../composition.ts';\n`);
     await writeFile(join(tree, 'migrations/coupon/9999_planted.sql'), 'select 1;\n');
     await rm(join(tree, 'src/modules/coupon/contract.json'), { force: true });
     admin = new Client({ connectionString: database.adminUrl });
@@ -222,8 +224,8 @@ describe('a system with things in the way', () => {
   });
 
   it('is told each of them, where it is and what to do', async () => {
-    const results = (await gather(['coupon', 'catalog', 'payment'], tree)).map(judge);
-    const [catalog, coupon, payment] = results;
+    const results = (await gather(['coupon', 'catalog', 'payment', 'inventory', 'user'], tree)).map(judge);
+    const [user, catalog, inventory, coupon, payment] = results;
     expect(coupon!.verdict).toBe('not ready');
     expect(coupon!.blockers.map(({ what }) => what)).toEqual([
       expect.stringContaining('planted-service.ts leans on src/modules/coupon/coupon-service.ts'),
@@ -235,12 +237,14 @@ describe('a system with things in the way', () => {
     ]);
     expect(formatReadiness([coupon!])).toMatch(/^coupon is not ready\.\n\nIn the way:\n {2}1\. .+\n {5}where: src\/modules\/order\/planted-service\.ts:1\n {5}do: +This is another module/);
     expect(catalog!.blockers.map(({ what }) => what)).toEqual([expect.stringContaining('planted on coupon.promotions leans on')]);
-    expect(payment!.verdict).toBe('ready');
-    expect(formatReadiness(results)).toMatch(/^catalog {2}not ready \(1 in the way\)\ncoupon {3}not ready \(6 in the way\)\npayment {2}ready\n/);
+    expect(payment!.blockers.map(({ what }) => what)).toContainEqual('src/modules/payment/planted-service.ts leans on import(`../${name}/order-service.ts`) (imports-in-sight).');
+    expect(inventory!.blockers.map(({ what }) => what)).toContainEqual(expect.stringContaining('planted-service.ts leans on src/composition.ts'));
+    expect(user!.verdict).toBe('ready');
+    expect(formatReadiness(results)).toMatch(/^user {7}ready\ncatalog {4}not ready \(1 in the way\)\n/);
   });
 
   it('makes the command end with 1', async () => {
-    const { exitCode, output } = await command('coupon', '--internal', internal.url, '--json');
+    const { exitCode, output } = await command({}, 'coupon', '--internal', internal.url, '--json');
     expect(exitCode).toBe(1);
     expect(JSON.parse(output)).toMatchObject({ modules: [{ module: 'coupon', verdict: 'not ready', blockers: expect.arrayContaining([expect.objectContaining({ where: 'table coupon.promotions' })]) }] });
   });
@@ -248,14 +252,29 @@ describe('a system with things in the way', () => {
 
 describe('the command', () => {
   it('ends with 0 when nothing is in the way', async () => {
-    const { exitCode, output } = await command('--internal', internal.url);
+    const { exitCode, output } = await command({}, '--internal', internal.url);
     expect(exitCode).toBeUndefined();
     expect(output).toMatch(/^user +ready$/m);
   });
 
+  it('ends with 2 when the database does not answer', async () => {
+    const { exitCode, output } = await command({ DATABASE_URL: 'postgres://kerf@127.0.0.1:1/shop' }, 'coupon', '--internal', internal.url);
+    expect(exitCode).toBe(2);
+    expect(output).toMatch(/^Whether coupon is ready is not known\.\n[\s\S]+127\.0\.0\.1:1\/shop does not answer/);
+  });
+
+  it('creates nothing where there is nothing yet', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'kerf-bare-'));
+    const bare = join(folder, 'data');
+    await expect(command({ DATABASE_URL: '', KERF_DATA_DIR: bare }, 'coupon')).rejects.toThrow('There is no database yet: run "npm start" once');
+    await expect(command({ KERF_SECRET: '', KERF_DATA_DIR: bare }, 'coupon')).rejects.toThrow(/^There is no secret in .+data/);
+    expect(await readdir(folder)).toEqual([]);
+    await rm(folder, { recursive: true });
+  });
+
   it('says which modules there are', async () => {
-    await expect(command('coupn')).rejects.toThrow(`There is no module "coupn": it is one of ${MODULES.join(', ')}.`);
-    await expect(command('--internal', 'here')).rejects.toThrow(/--internal must look like/);
+    await expect(command({}, 'coupn')).rejects.toThrow(`There is no module "coupn": it is one of ${MODULES.join(', ')}.`);
+    await expect(command({}, '--internal', 'here')).rejects.toThrow(/--internal must look like/);
   });
 });
 
@@ -266,9 +285,8 @@ afterEach(() => {
 });
 
 /** Runs `kerf readiness` against the test database. */
-async function command(...words: string[]): Promise<{ exitCode: typeof process.exitCode; output: string }> {
-  vi.stubEnv('DATABASE_URL', database.adminUrl);
-  vi.stubEnv('KERF_SECRET', TEST_SECRET);
+async function command(variables: Record<string, string>, ...words: string[]): Promise<{ exitCode: typeof process.exitCode; output: string }> {
+  for (const [name, value] of Object.entries({ DATABASE_URL: database.adminUrl, KERF_SECRET: TEST_SECRET, ...variables })) vi.stubEnv(name, value);
   const written: string[] = [];
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => written.push(String(text)) > 0);
   readinessCommand.setOptionValue('internal', undefined).setOptionValue('json', false);

@@ -63,7 +63,8 @@ export interface Blocker {
 
 export interface Readiness {
   module: string;
-  verdict: 'ready' | 'not ready' | 'ready, as far as looked at';
+  /** `not known`: without its sources or its database, nothing can be said */
+  verdict: 'ready' | 'not ready' | 'ready, as far as looked at' | 'not known';
   blockers: Blocker[];
   /** what stops nothing, and is good to know or to prepare */
   notes: string[];
@@ -88,12 +89,18 @@ export function judge(facts: ReadinessFacts): Readiness {
   const notLooked = parts.flatMap(([what, part]) => (typeof part === 'string' ? [`${what}: ${part}`] : (part.notLooked ?? []).map((why) => `${what}: ${why}`)));
   return {
     module,
-    verdict: blockers.length > 0 ? 'not ready' : notLooked.length > 0 ? 'ready, as far as looked at' : 'ready',
+    verdict: verdictOf(facts, blockers, notLooked),
     blockers,
     notes: judged.flatMap(({ notes = [] }) => notes),
     looked: parts.flatMap(([what, part]) => (typeof part === 'string' || part.notLooked ? [] : [what])),
     notLooked,
   };
+}
+
+function verdictOf({ sources, database }: ReadinessFacts, blockers: readonly Blocker[], notLooked: readonly string[]): Readiness['verdict'] {
+  if (blockers.length > 0) return 'not ready';
+  if ('notLooked' in sources || 'notLooked' in database) return 'not known';
+  return notLooked.length > 0 ? 'ready, as far as looked at' : 'ready';
 }
 
 const read = <Facts>(looked: Looked<Facts>, judged: (facts: Facts) => Judged): Judged | string => ('facts' in looked ? judged(looked.facts) : looked.notLooked);

@@ -13,7 +13,7 @@ export function formatReadiness(results: readonly Readiness[]): string {
 
 const formatModule = ({ module, verdict, blockers, notes, looked, notLooked }: Readiness) =>
   [
-    `${module} is ${verdict}.`,
+    verdict === 'not known' ? `Whether ${module} is ready is not known.` : `${module} is ${verdict}.`,
     ...(blockers.length > 0 ? [`In the way:\n${formatBlockers(blockers)}`] : []),
     ...section('Good to know', notes),
     ...section('Looked at', looked),

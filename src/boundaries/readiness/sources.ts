@@ -29,9 +29,11 @@ export async function readSourcesOf(modules: readonly ModuleFacts[], root: strin
 
 const moduleOf = (path: string): string | undefined => /^src\/modules\/([^/]+)\//.exec(path)?.[1];
 
-/** Whether something in `from` that leans on `to` would be cut by moving the module; where `to` is unknown it may be. */
-const crosses = (module: string, from: string | undefined, to: string) =>
-  from === module ? to === '' || ![undefined, module].includes(moduleOf(to)) : moduleOf(to) === module;
+/** Whether something in `from` that leans on `to` would be cut by moving the module. Of a cycle, `to` is the way around. */
+function crosses(module: string, from: string | undefined, to: string): boolean {
+  const inside = to.split(' → ').map((path) => moduleOf(path) === module);
+  return from === module ? !inside.every(Boolean) : inside.some(Boolean);
+}
 
 function whyNot(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
