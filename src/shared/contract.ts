@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { ContractError, type JsonSchema, schemaThatCounts } from './contract-schema.ts';
 import { AppError, type ErrorCode, toAppError } from './errors.ts';
+
+export type { JsonSchema };
 
 /**
  * One method of a module's contract. Data is JSON-safe: sums in minor units, instants as ISO strings; no Date, bigint,
@@ -55,12 +58,17 @@ export interface Contract<
   token: symbol;
 }
 
-/** The public face of a module: the one value other modules may import from it. */
+/** The public face of a module: the one value other modules may import from it. Its events are told in its own name, each type once. */
 export const defineContract = <M extends Record<string, Method>, E extends Record<string, EventType>>(contract: {
   module: string;
   methods: M;
   events: E;
-}): Contract<M, E> => ({ ...contract, token: Symbol.for(`kerf:${contract.module}`) });
+}): Contract<M, E> => {
+  const types = Object.values(contract.events).map(({ type }) => type);
+  const wrong = types.find((type, index) => !type.startsWith(`${contract.module}.`) || types.indexOf(type) < index);
+  if (wrong !== undefined) throw new ContractError(`The contract of ${contract.module} has the event ${wrong}: each has a type of its own that begins with "${contract.module}.".`);
+  return { ...contract, token: Symbol.for(`kerf:${contract.module}`) };
+};
 
 /** The TypeScript interface of a contract: what callers hold and what the module's service implements. */
 export type Service<C extends Contract> = {
@@ -116,16 +124,17 @@ function checked(schema: z.ZodType, value: unknown, what: string): unknown {
   throw new Error(`${what} does not fit the contract: ${z.prettifyError(result.error)}`);
 }
 
-export type JsonSchema = z.core.JSONSchema.JSONSchema;
-
 /**
  * A contract as plain data, keys in order: what its hash is taken of, what is kept as its snapshot, and what a reader in
  * another language needs. Only what callers depend on is in it: no titles, descriptions or examples. Beyond JSON schema
  * 2020-12:
  * - in an answer an object is closed (`additionalProperties: false`) only if its *reader* refuses unknown fields
  *   (`z.strictObject`); all others ignore what they do not know
- * - `x-rules` names what `.refine()` and the like demand beyond the schema, `x-rewrites` says that the value is changed
- *   before it is used (`.trim()`): a change of either is seen, though not what it does
+ * - `x-flags` are those of regular expressions, `x-rules` names what `.refine()` and the like demand beyond the schema
+ * - `x-rewrites` are the steps in which a value is changed before it is used (`.trim()`), with the checks that come before them
+ *
+ * What cannot be seen is the code inside a `.refine()`, which has its message only, and inside an `.overwrite()`, which is known
+ * by what it makes of one sample: two that treat it alike are taken for one, and one that is no usual rewriting for any other.
  */
 export interface ContractDescription {
   module: string;
@@ -157,11 +166,15 @@ export const descriptionHash = (description: ContractDescription): string =>
 
 export function describeContract({ module, methods, events }: Contract): ContractDescription {
   const types = Object.values(events);
-  const input = schemasOf('input', mapped(methods, (method) => method.input));
-  const output = schemasOf('output', {
-    methods: z.object(mapped(methods, (method) => method.output)),
-    events: z.object(Object.fromEntries(types.map(({ type, data }) => [type, data]))),
-  });
+  const input = schemasOf('input', mapped(methods, (method) => method.input), ([, method, ...field]) => `The input of ${module}.${method}${at(field)}`);
+  const output = schemasOf(
+    'output',
+    {
+      methods: z.object(mapped(methods, (method) => method.output)),
+      events: z.object(Object.fromEntries(types.map(({ type, data }) => [type, data]))),
+    },
+    ([, kind, , name, ...field]) => (kind === 'methods' ? `The output of ${module}.${name}` : `The event ${name}`) + at(field),
+  );
   const { methods: answers, events: happened } = mapped(output.schemas, ({ properties = {} }) => properties as Record<string, JsonSchema>);
   return inOrder({
     module,
@@ -177,47 +190,19 @@ export function describeContract({ module, methods, events }: Contract): Contrac
   });
 }
 
-/** Several types in one go, so that what they share is described once. */
-function schemasOf(io: 'input' | 'output', types: Record<string, z.ZodType>) {
-  const schema = z.toJSONSchema(z.object(types), { io, override: (written) => keepWhatCounts(written, io) });
+/** A path in a JSON schema as the field of the value. */
+function at(path: readonly (string | number)[]): string {
+  const field = path.map((step, index) => (path[index - 1] === 'properties' ? `.${step}` : step === 'items' ? '[]' : '')).join('');
+  return field && `, at ${field.replace(/^\./, '')}`;
+}
+
+/** Several types in one go, so that what they share is described once. `placeOf` names a type for people. */
+function schemasOf(io: 'input' | 'output', types: Record<string, z.ZodType>, placeOf: (path: readonly (string | number)[]) => string) {
+  const schema = schemaThatCounts(io, z.object(types), placeOf);
   const { properties = {}, $defs = {} } = JSON.parse(JSON.stringify(schema), (key, value: unknown) =>
     key === '$ref' && typeof value === 'string' ? value.replace('#/$defs/', `#/$defs/${io}/`) : value,
   ) as JsonSchema;
   return { schemas: properties as Record<string, JsonSchema>, $defs };
-}
-
-const ANNOTATIONS = ['id', 'title', 'description', 'example', 'examples', 'deprecated', 'readOnly', 'writeOnly', '$comment'];
-
-/** Makes of zod's JSON schema the form that is documented at ContractDescription. */
-function keepWhatCounts({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: JsonSchema }, io: 'input' | 'output'): void {
-  const { def } = zodSchema._zod;
-  if (def.type === 'pipe' || def.type === 'catch' || ('coerce' in def && def.coerce))
-    throw new Error('A contract says what crosses the wire and makes nothing else of it: no transform, pipe, catch or coerce.');
-  for (const annotation of ANNOTATIONS) delete jsonSchema[annotation];
-  if (io === 'output') delete jsonSchema.default;
-  if (io === 'output' && def.type === 'object' && !def.catchall) delete jsonSchema.additionalProperties;
-  jsonSchema.required?.sort();
-  jsonSchema.enum?.sort();
-  const rules = rulesOf(zodSchema);
-  if (rules.length > 0) jsonSchema['x-rules'] = rules;
-  if (def.checks?.some(({ _zod }) => _zod.def.check === 'overwrite')) jsonSchema['x-rewrites'] = true;
-}
-
-/** What a type demands that JSON schema has no word for. */
-function rulesOf({ _zod: { def } }: z.core.$ZodTypes): string[] {
-  const refinements = (def.checks ?? []).flatMap(({ _zod }) => (_zod.def.check === 'custom' ? [messageOf(_zod.def)] : []));
-  const { hostname, protocol, alg } = def as { hostname?: RegExp; protocol?: RegExp; alg?: string };
-  const options = Object.entries({ hostname, protocol, alg }).flatMap(([name, value]) => (value ? [`${name} ${String(value)}`] : []));
-  return [...options, ...refinements].toSorted();
-}
-
-function messageOf({ error }: z.core.$ZodCheckDef): string {
-  try {
-    const said = error?.({ code: 'custom', input: undefined, path: [] } as never);
-    return (typeof said === 'string' ? said : said?.message) ?? 'a rule without a name';
-  } catch {
-    return 'a rule whose message depends on the value';
-  }
 }
 
 const mapped = <From, To>(record: Record<string, From>, change: (value: From, name: string) => To): Record<string, To> =>

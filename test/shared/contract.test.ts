@@ -77,9 +77,32 @@ describe('the description of a contract', () => {
   });
 
   it.each([
-    ['a transform', z.string().transform(Number)],
-    ['a pipe', z.string().pipe(z.email())],
-    ['a fallback', z.string().catch('')],
-    ['coercion', z.coerce.number()],
-  ])('refuses %s, which no schema shows', (_what, size) => expect(() => describeContract(define(size))).toThrow(/makes nothing else of it/));
+    ['a transform', z.string().transform(Number), /makes nothing else of it/],
+    ['a pipe', z.string().pipe(z.email()), /makes nothing else of it/],
+    ['a fallback', z.string().catch(''), /makes nothing else of it/],
+    ['coercion', z.coerce.number(), /makes nothing else of it/],
+    ['a date', z.date(), /JSON, which has no such date/],
+    ['a bigint', z.bigint(), /JSON, which has no such bigint/],
+    ['a map', z.map(z.string(), z.string()), /JSON, which has no such map/],
+    ['a type in code', z.custom<string>(() => true), /JSON, which has no such custom/],
+    ['a rule about a property', z.string().check(z.property('length', z.literal(3))), /no words for the check "property"/],
+    ['a length of anything', z.unknown().check(z.minLength(3) as never), /no words for the check "min_length"/],
+  ])('refuses %s, which no schema shows, in one sentence that says where', (_what, size, why) => {
+    const place = /^The input of lamp\.light, at size: [^\n]*\.$/;
+    for (const pattern of [place, why]) expect(() => describeContract(define(size))).toThrow(pattern);
+  });
+
+  it('says where in an answer or an event it refuses something', () => {
+    const parts = z.object({ parts: z.array(z.object({ since: z.date() })) });
+    const having = (methods: object, events: object) => () => describeContract(defineContract({ module: 'lamp', methods: { ...methods }, events: { ...events } }));
+    expect(having({ look: read({ input: z.object({}), output: parts }) }, {})).toThrow(/^The output of lamp\.look, at parts\[\]\.since: /);
+    expect(having({}, { lit: event('lamp.lit', 'parts', parts) })).toThrow(/^The event lamp\.lit, at parts\[\]\.since: /);
+  });
+});
+
+describe('the events of a contract', () => {
+  const telling = (...types: string[]) => () => defineContract({ module: 'lamp', methods: {}, events: Object.fromEntries(types.map((type, index) => [`told${index}`, event(type, 'id', z.object({ id: z.string() }))])) });
+  it('are told in its own name', () => expect(telling('lamp.lit', 'sofa.moved')).toThrow(/^The contract of lamp has the event sofa\.moved: [^\n]*begins with "lamp\."\.$/));
+  it('are told once each', () => expect(telling('lamp.lit', 'lamp.lit')).toThrow(/a type of its own/));
+  it('may be several', () => expect(telling('lamp.lit', 'lamp.lit_again')).not.toThrow());
 });

@@ -101,7 +101,11 @@ function shapeChanges(before: JsonSchema, after: JsonSchema, spot: Spot): Findin
   ];
 }
 
-const wordsOf = (keyword: string) => (keyword === 'x-rewrites' ? 'how it is rewritten (trimmed and the like)' : `"${keyword}" of its schema`);
+const WORDS: Record<string, string> = {
+  'x-rewrites': 'how it is rewritten (trimmed and the like), or what is checked before that,',
+  'x-flags': 'the regular expressions with flags that it must match',
+};
+const wordsOf = (keyword: string) => WORDS[keyword] ?? `"${keyword}" of its schema`;
 
 /** Of two schemas that must both hold, each is compared with its counterpart. */
 function conjunctionFindings(before: JsonSchema, after: JsonSchema, spot: Spot): Finding[] {
