@@ -211,12 +211,26 @@ describe('the guard', () => {
       /^order is asked while a transaction of coupon is open/,
     ],
     ['a transaction by knex’s own means', () => pools.coupon.transaction((trx) => rows(trx, 'select 1')), /^coupon opens a transaction by itself/],
+    [
+      'a transaction inside of one',
+      () => transaction(pools.coupon, (trx) => trx.transaction((inner) => rows(inner, 'select 1'))),
+      /^coupon opens a transaction inside of its own, and transactions do not nest/,
+    ],
     ['a transaction by hand', () => rows(pools.coupon, ' begin isolation level serializable'), /^coupon opens a transaction by itself/],
+    ['a transaction after a comment', () => rows(pools.coupon, '/* x */ begin'), /^coupon opens a transaction by itself/],
+    ['a transaction after another statement', () => rows(pools.coupon, 'select 1; begin'), /^coupon opens a transaction by itself/],
+    ['a transaction with an end of something else', () => rows(pools.coupon, 'begin; select case when true then 1 end'), /^coupon opens a transaction by itself/],
+    ['a transaction after another one', () => rows(pools.coupon, 'begin; commit; start transaction'), /^coupon opens a transaction by itself/],
   ];
 
   it.each(spanning)('refuses %s', async (_what, attempt, sentence) => {
     await attempt().catch(() => undefined);
     expect(() => checks.forEach((check) => check())).toThrow(sentence);
+  });
+
+  it('lets a text open a transaction that it closes', async () => {
+    await rows(pools.coupon, 'begin; select 1; commit');
+    for (const check of checks) check();
   });
 
   it('lets a module do what is its own, in a transaction and after it', async () => {

@@ -1,4 +1,5 @@
 import { currentTransaction, type Database } from '../../src/shared/database.ts';
+import { tokensOf } from '../../src/shared/sql-tokens.ts';
 import { type SeenStatement, watchStatements } from '../../src/shared/statements.ts';
 import { SCHEMAS } from './constants.ts';
 
@@ -37,9 +38,18 @@ function leavesTransaction({ text, transaction }: SeenStatement, module: string)
   const opened = openedBy.get(flow);
   if (transaction && !opened) openedBy.set(flow, { module, transaction });
   if (transaction && (!opened || opened.transaction === transaction)) return undefined;
+  if (opened?.module === module && SAVEPOINT.test(text)) return 'opens a transaction inside of its own, and transactions do not nest: do it in the one that is open.';
   if (opened && opened.module !== module) return `is asked while a transaction of ${opened.module} is open, which would span both: ask before or after it.`;
   return 'is asked outside of the transaction that this flow has open, which waits on its own pool: pass the transaction on.';
 }
 
-/** A text that begins a transaction and leaves it open. */
-const opensTransaction = (text: string) => /^\s*(begin|start\s+transaction)\b/i.test(text) && !/\b(commit|end|rollback)\b/i.test(text);
+/** With what knex begins a transaction inside of another. */
+const SAVEPOINT = /^savepoint\b/i;
+
+/** A text that begins a transaction and leaves it open, by the first word of each of its statements. */
+function opensTransaction(text: string): boolean {
+  const tokens = tokensOf(text);
+  const first = tokens.filter(({ kind }, index) => kind === 'word' && (index === 0 || (tokens[index - 1]!.kind === 'sign' && tokens[index - 1]!.text === ';')));
+  const edge = first.map((token) => token.text).findLast((word) => ['begin', 'start', 'commit', 'end', 'rollback', 'abort'].includes(word));
+  return edge === 'begin' || edge === 'start';
+}

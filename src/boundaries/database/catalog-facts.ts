@@ -3,8 +3,6 @@ import { readRights } from './catalog-rights.ts';
 import { readStorage } from './catalog-storage.ts';
 import type { Ask, Finding } from './catalog-world.ts';
 
-export type { Ask, Finding } from './catalog-world.ts';
-
 /**
  * Everything in a migrated database that crosses the line between modules, gives a role more than it needs, or would
  * stay behind when a module moves. `modules` names those that live in this database, `edge` with them; `allModules` those

@@ -47,6 +47,15 @@ const CHECKS: CatalogCheck[] = [
   },
   {
     kind: 'grant',
+    advice: 'Revoke it from public: what everybody may use, two modules can share.',
+    sql: `${GRANTS} select null as module, ${GRANTED} as object, format('everybody may %s on %s.', g.privilege_type, ${GRANTED}) as problem
+          from grants g join pg_namespace n on n.oid = g.space
+          where g.grantee = 0 and g.class <> 'pg_namespace'::regclass and g.space not in (select oid from spaces union select oid from system)
+            and exists (select from aclexplode(n.nspacl) a where a.grantee = 0 and a.privilege_type = 'USAGE')
+            and not exists (select from pg_depend e where e.classid = g.class and e.objid = g.oid and e.deptype = 'e')`,
+  },
+  {
+    kind: 'grant',
     advice: 'Revoke it from public: only the roles of the modules that live here connect here, and they create nothing.',
     sql: `select r.module, 'database ' || datname as object, format('%s may %s on the database.', ${GRANTEE}, a.privilege_type) as problem
           from pg_database cross join aclexplode(coalesce(datacl, acldefault('d', datdba))) a left join roles r on r.oid = a.grantee
@@ -76,6 +85,16 @@ const CHECKS: CatalogCheck[] = [
             and not exists (select from roles r where r.oid = a.grantee and r.login and r.module = coalesce(s.module, o.module)
                               and (o.oid is null or o.module = r.module) and s.oid is not null
                               and ${ROWS_ONLY.replaceAll(`'r', 'c'`, `'r'`).replaceAll(`acl_type = 's'`, `acl_type = 'S'`)})`,
+  },
+  {
+    kind: 'default privilege',
+    advice: 'Take it back with "alter default privileges": what is made later would be open to modules wherever it is.',
+    sql: `select r.module, 'default privileges of ' || d.defaclrole::regrole as object,
+                 format('What %s creates%s will let %s %s.', d.defaclrole::regrole, ' in ' || n.nspname, ${GRANTEE}, a.privilege_type) as problem
+          from pg_default_acl d cross join aclexplode(d.defaclacl) a left join pg_namespace n on n.oid = d.defaclnamespace left join roles r on r.oid = a.grantee
+          where (a.grantee = 0 or r.oid is not null) and d.defaclrole not in (select oid from roles) and d.defaclnamespace not in (select oid from spaces)
+            and not (d.defaclnamespace = 0 and exists (select from aclexplode(acldefault(d.defaclobjtype, d.defaclrole)) b
+                                                       where b.grantee = a.grantee and b.privilege_type = a.privilege_type))`,
   },
   {
     kind: 'owner',
@@ -132,6 +151,29 @@ const CHECKS: CatalogCheck[] = [
           union all
           select r.module, 'role ' || r.name, format('%s has no search path of its own.', r.name) from roles r
           where r.login and not exists (select from paths p where p.setrole = r.oid and p.setdatabase = 0)`,
+  },
+  {
+    kind: 'setting',
+    advice: 'Reset it with "alter role … reset": what a role needs is set by Kerf, on any server.',
+    sql: `select r.module, 'role ' || r.name as object, format('%s always starts with %s.', r.name, setting) as problem
+          from pg_db_role_setting d join roles r on r.oid = d.setrole cross join unnest(setconfig) as setting
+          where d.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+            and split_part(setting, '=', 1) not in ('search_path', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')`,
+  },
+  {
+    kind: 'way out',
+    advice: 'Drop or revoke it: a module’s rows are in its own schemas, and what others know comes by a contract or by events.',
+    sql: `select r.module, 'server ' || srvname as object, format('%s may use the server %s.', ${GRANTEE}, srvname) as problem
+          from pg_foreign_server cross join aclexplode(srvacl) a left join roles r on r.oid = a.grantee where a.grantee = 0 or r.oid is not null
+          union all
+          select r.module, 'server ' || srvname, format('%s is known to the server %s.', coalesce(r.name, 'everybody'), srvname)
+          from pg_user_mappings left join roles r on r.oid = umuser where umuser = 0 or r.oid is not null
+          union all
+          select r.module, 'large object ' || l.oid, format('%s may %s the large object %s.', ${GRANTEE}, a.privilege_type, l.oid)
+          from pg_largeobject_metadata l cross join aclexplode(lomacl) a left join roles r on r.oid = a.grantee where a.grantee = 0 or r.oid is not null
+          union all
+          select null, 'extension ' || extname, format('The extension %s reaches other databases from inside of a statement.', extname)
+          from pg_extension where extname = 'dblink'`,
   },
   {
     kind: 'policy',

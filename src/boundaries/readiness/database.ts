@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, type Database, rows } from '../../shared/database.ts';
 import { schemasOf } from '../../shared/statements.ts';
-import { type Ask, type Finding, readCatalog } from '../database/catalog-facts.ts';
-import { WORLD } from '../database/catalog-world.ts';
+import { readCatalog } from '../database/catalog-facts.ts';
+import { type Ask, type Finding, WORLD } from '../database/catalog-world.ts';
 import type { DatabaseReading, Looked, NotSetUp } from './readiness.ts';
 
 /** Where everything that has schemas lives, and the code it should fit. */

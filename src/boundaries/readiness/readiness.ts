@@ -1,5 +1,5 @@
 import type { Observed } from '../../shared/observation.ts';
-import type { Finding } from '../database/catalog-facts.ts';
+import type { Finding } from '../database/catalog-world.ts';
 import type { ContractState } from '../contracts/contract-snapshots.ts';
 import type { Violation } from '../lint/lint.ts';
 import type { ModuleFacts } from '../map/module-facts.ts';
