@@ -10,6 +10,10 @@ const CODE = '\\.[cm]?[jt]sx?$';
 const OWN = '^src/modules/$1/';
 const CONTRACT = '^src/modules/[^/]+/contract\\.ts$';
 const FAKE = '^src/modules/[^/]+/fake\\.ts$';
+/** where tests are: a module's in a folder of its own, all others by what they are about */
+const TEST_ROOM = '^test/(modules/[^/]+|journey|architecture|setup|edge|shared|support|cli|alone|faults)/';
+/** what is looked for at run time by need: the rules of a checkout, the place of a package, whether a word is a name */
+const LOADERS = '^(bin/kerf|src/(boundaries/lint/lint|cli/new-module/names|edge/reference|setup/postgres-binaries)\\.ts)$';
 const WIRING = '^src/(composition|modules/[^/]+/module|shared/module)\\.ts$';
 /** files of a module that are not its domain, by the end of their names */
 const ROLES = '-(service|repository|routes|subscriptions|jobs|flow|provider|webhooks|page)';
@@ -117,6 +121,20 @@ export default {
       to: { path: '^src/modules/$1/contract\\.ts$', dependencyTypesNot: ['type-only', 'type-import'] },
     },
     {
+      name: 'fake-of-the-domain',
+      severity: 'error',
+      comment: 'A fake is made of its contract and its domain, so that it works without the rest of the module: move what it needs to the domain.',
+      from: { path: '^src/modules/([^/]+)/fake\\.ts$' },
+      to: { path: [`^src/modules/$1/.*${ROLES}\\.`, '^src/modules/$1/module\\.'] },
+    },
+    {
+      name: 'fakes-for-tests',
+      severity: 'error',
+      comment: 'A fake pretends: only tests may import it, and what runs in production takes the real contract.',
+      from: { path: '^(src|bin)/', pathNot: FAKE },
+      to: { path: FAKE },
+    },
+    {
       name: 'routes-see-the-contract',
       severity: 'error',
       comment: 'Routes parse, call the contract and answer: give the contract the method that is missing here.',
@@ -127,7 +145,7 @@ export default {
       name: 'tables-in-repositories',
       severity: 'error',
       comment: 'Only repositories, migrations (src/setup) and the kernel speak to the database: call the repository, and take its types from src/shared/database.ts.',
-      from: { path: '^(src|bin)/', pathNot: ['^src/(shared|setup)/', '^src/modules/.*-repository\\.ts$'] },
+      from: { path: '^(src|bin|test/modules)/', pathNot: ['^src/(shared|setup)/', '^src/modules/.*-repository\\.ts$'] },
       to: { path: library('knex', 'pg', 'pg-[^/]+') },
     },
     {
@@ -155,7 +173,7 @@ export default {
       name: 'imports-in-sight',
       severity: 'error',
       comment: 'Write an import with its path: one that is put together at run time hides who leans on whom.',
-      from: { path: '^(src/(modules|shared)|test/(modules|support))/' },
+      from: { path: '^(src|bin|test/(modules|support|shared))/', pathNot: LOADERS },
       to: { path: '^(node:)?(module|vm)$' },
     },
     {
@@ -164,6 +182,13 @@ export default {
       comment: "A module's tests see that module and others' contracts and fakes: a test that needs more is a journey.",
       from: { path: '^test/modules/([^/]+)/' },
       to: { path: '^(src|test|bin|bench)/', pathNot: [OWN, CONTRACT, FAKE, '^src/shared/', '^test/modules/$1/', '^test/support/'] },
+    },
+    {
+      name: 'tests-in-a-room',
+      severity: 'error',
+      comment: 'Only tests in a known room see the inside of a module: move this to the tests of that module, or to test/journey.',
+      from: { path: '^test/', pathNot: TEST_ROOM },
+      to: { path: '^src/modules/', pathNot: [CONTRACT, FAKE] },
     },
     {
       name: 'migrations-of-a-module',

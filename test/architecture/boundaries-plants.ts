@@ -57,6 +57,8 @@ const HIDDEN_WAYS: Record<string, (path: string) => string> = {
   'module augmentation': (path) => `declare module «'${path}' { interface A { b: 1 } }`,
   'a path for the file system': (path) => `export const text = readFileSync(new URL(«"${path}", import.meta.url));`,
   'a path that is put together': (path) => `export const text = readFileSync(«join(import.meta.dirname, ${path.split('/').map((part) => `'${part}'`).join(', ')}));`,
+  'a path after the folder of the file': (path) => `export const worker = new Worker(\`\${import.meta.dirname«}/${path.startsWith('.') ? path : `./${path}`}\`);`,
+  'a path added to the folder of the file': (path) => `export const at = import.meta.dirname + «'/${path}';`,
   'texts that are put together': (path) => `export const at = here + (${path.split('/').map((part, index) => `${index === 0 ? '«' : ''}'${part}${index === path.split('/').length - 1 ? '' : '/'}'`).join(' + ')});`,
 };
 
@@ -175,6 +177,11 @@ const settings: Plant[] = [
   'export const mode = «import.meta.env.MODE;',
   'export const load = () => «process.loadEnvFile();',
   "export const port = «pro\\u0063ess['\\u0065nv'].PORT;",
+  "const name = 'process'; export const port = «globalThis[name].env.PORT;",
+  "export const port = «globalThis['pro' + 'cess'].env.PORT;",
+  'export const all = «process.report.getReport();',
+  'declare const process: any; export const port = «process.env.PORT;',
+  'export { «process };',
   "import { env } from «'node:process';",
   "import { env as own } from «'process';",
   "import own from «'node:process';",
@@ -183,6 +190,7 @@ const settings: Plant[] = [
   "export const own = process.getBuiltinModule(«'node:process');",
 ].map((code, index) => ({ rule: 'settings-from-config', what: code.replace('«', ''), file: named(['src/modules/coupon/*-service.ts', 'src/setup/*.ts', 'src/shared/*.ts'][index % 3]!), code }));
 
+const COMPUTING = ['src/modules/coupon/*-service.ts', 'test/modules/coupon/*.ts', 'src/shared/*.ts', 'test/support/*.ts', 'src/setup/*.ts', 'src/edge/*.ts', 'src/cli/*.ts', 'src/placement/*.ts', 'test/shared/*.ts', 'bin/*.js'];
 const computed: Plant[] = [
   'export const load = (name) => import(«`../${name}/order-service.ts`);',
   'export const load = (name) => «import(name);',
@@ -200,11 +208,13 @@ const computed: Plant[] = [
   'export const it = «vi.importActual(name);',
   'export const run = (text) => «eval(text);',
   'export const run = (text) => new «Function(text)();',
+  'export const run = (text) => «globalThis.eval(text);',
+  "export const run = (text) => new «globalThis['Function'](text)();",
   "import vm from «'node:vm';",
 ].map((code, index) => ({
   rule: 'imports-in-sight',
   what: code.replace('«', ''),
-  file: named(['src/modules/coupon/*-service.ts', 'test/modules/coupon/*.ts', 'src/shared/*.ts', 'test/support/*.ts'][index % 4]!),
+  file: named(COMPUTING[index % COMPUTING.length]!),
   code: code.includes('import(«`') ? code.replace('import(«', '«import(') : code,
 }));
 
@@ -218,10 +228,65 @@ const texts: Plant[] = [
   { rule: 'migrations-of-a-module', what: 'another module’s tables, in a service', file: named('src/modules/coupon/*-service.ts'), code: "export const sql = readFileSync(«join(root, 'migrations', 'order'));" },
 ];
 
+texts.push(
+  ...[
+    "export const at = «join(dirname(import.meta.dirname), 'order', 'order-service.ts');",
+    "export const at = join(SRC, «'modules/order/order-service.ts');",
+    'export const at = `${SRC«}/modules/order/order-service.ts`;',
+  ].map((code) => ({ rule: 'modules-by-contract', what: code.replace('«', ''), file: named('src/modules/coupon/*-service.ts'), code })),
+  { rule: 'modules-from-outside', what: 'statements of a module', file: named('src/setup/*.ts'), code: "export const sql = readFileSync(«'src/modules/order/order.sql');" },
+  { rule: 'tests-of-a-module', what: 'an inside after a folder', file: named('test/modules/coupon/*.ts'), code: "export const at = join(SRC, «'modules/order/order-service.ts');" },
+);
+
+/** What others than repositories do with the database, who leaves a transaction, and what a fake gives out. */
+const TAKEN_FROM_DATABASE = ['import { «rows } from PATH;', 'import { «rows as transaction } from PATH;', 'import «* as database from PATH;', '«export * from PATH;', 'export const load = () => «import(PATH);', 'export { «rows } from PATH;'];
+const queries: Plant[] = [
+  ...TAKEN_FROM_DATABASE.map((code) => code.replace('PATH', "'../../shared/database.ts'")),
+  "export const load = (db) => «db('orders');",
+  "export const load = (trx) => «trx('orders');",
+  "export const load = (trx) => «trx.select('id');",
+  "export const load = () => «this.db('orders');",
+  "export const load = (connection) => «connection.raw('select 1');",
+].map((code, index) => ({ rule: 'queries-in-repositories', what: code.replace('«', ''), file: named(['src/modules/coupon/*-service.ts', 'src/modules/coupon/*-flow.ts', 'src/modules/coupon/deep/*.ts'][code.includes('shared') ? index % 2 : index % 3]!), code }));
+const leaving: Plant[] = ['import { «outsideTransaction } from PATH;', 'import { «outsideTransaction as go } from PATH;', 'import «* as database from PATH;'].map((code, index) => ({
+  rule: 'transactions-stay-open',
+  what: code.replace('«', ''),
+  file: named(index === 0 ? 'src/modules/coupon/*-repository.ts' : 'src/edge/*.ts'),
+  code: code.replace('PATH', index === 0 ? "'../../shared/database.ts'" : "'../shared/database.ts'"),
+}));
+const fakes: Plant[] = [
+  { rule: 'fakes-keep-the-inside', what: 're-export of all', file: 'src/modules/order/fake.ts', code: "«export * from './order.ts';" },
+  { rule: 'fakes-keep-the-inside', what: 're-export by name', file: 'src/modules/order/fake.ts', code: "«export { a } from './order.ts';" },
+  { rule: 'fakes-keep-the-inside', what: 'import, then export', file: 'src/modules/coupon/fake.ts', code: "import { a } from './coupon.ts'; export { «a };" },
+  { rule: 'fakes-keep-the-inside', what: 'import, then export of a namespace', file: 'src/modules/coupon/fake.ts', code: "import * as inside from './coupon.ts'; export const own = «inside;" },
+  { rule: 'fakes-keep-the-inside', what: 'import, then export of a type', file: 'src/modules/catalog/fake.ts', code: "import type { Of } from './catalog.ts'; export type { «Of };" },
+  { rule: 'fakes-keep-the-inside', what: 'import, then export by default', file: 'src/modules/catalog/fake.ts', code: "import { a as b } from './catalog.ts'; export default «b;" },
+  { rule: 'fake-of-the-domain', what: 'a repository', file: 'src/modules/order/fake.ts', code: "import «'./order-repository.ts';" },
+  { rule: 'fake-of-the-domain', what: 'the wiring', file: 'src/modules/order/fake.ts', code: "import «'./module.ts';" },
+  { rule: 'fakes-for-tests', what: "a module's own", file: named('src/modules/order/*-service.ts'), code: "import «'./fake.ts';" },
+  { rule: 'fakes-for-tests', what: 'from start-up', file: named('src/setup/*.ts'), code: "import «'../modules/order/fake.ts';" },
+];
+
+const tests: Plant[] = [
+  { rule: 'tests-in-a-room', what: 'an inside, between the folders of modules', file: 'test/modules/between.test.ts', code: "import «'../../src/modules/order/order-service.ts';" },
+  { rule: 'tests-in-a-room', what: 'an inside, in an unknown folder', file: named('test/elsewhere/*.test.ts'), code: "import «'../../src/modules/order/order-service.ts';" },
+  { rule: 'tests-in-a-room', what: 'an inside, in no folder', file: 'test/planted.ts', code: "import «'../src/modules/order/order-service.ts';" },
+  { rule: 'tests-by-a-helper', what: 'an inside that a helper mocks', file: named('test/modules/coupon/*.test.ts'), code: "import «'../../support/mocking.ts';", beside: { 'test/support/mocking.ts': "export const it = vi.importActual('../../src/modules/order/order-service.ts');" } },
+  { rule: 'tables-in-repositories', what: 'from a test', file: named('test/modules/coupon/*.test.ts'), code: "import «'pg';" },
+  { rule: 'tests-as-the-module', what: 'the administrator', file: named('test/modules/coupon/*.test.ts'), code: 'export const url = context.«adminUrl;' },
+  { rule: 'tests-as-the-module', what: 'the administrator as it is provided', file: named('test/modules/coupon/*.test.ts'), code: "export const url = inject(«'adminUrl');" },
+  { rule: 'code-in-a-room', what: 'a new folder', file: 'tools/new.ts', code: '«import "../src/modules/order/order-service.ts";' },
+  { rule: 'code-in-a-room', what: 'a file in the root', file: 'reach.ts', code: '«import "./src/modules/order/order-service.ts";' },
+  { rule: 'code-in-a-room', what: 'code between the tables', file: 'migrations/order/0002_fill.js', code: '«import "../../src/modules/order/order-service.ts";' },
+];
+
 const PUBLIC = 'src/modules/order/contract.ts';
 const beyondEvents: Plant[] = [
   "import { contract as orders } from '../order/contract.ts'; export const token = «orders.token;",
   "import { contract as orders } from '../order/contract.ts'; export const { token } = «orders;",
+  "import { contract as orders } from '../order/contract.ts'; export const { events, ...rest } = «orders;",
+  "import { contract as orders } from '../order/contract.ts'; export const token = «orders['token'];",
+  "import { contract as orders } from '../order/contract.ts'; export { «orders };",
   "import { contract as orders } from '../order/contract.ts'; export const all = { orders: «orders };",
   "import * as «orders from '../order/contract.ts';".replace('* as «orders', '«* as orders'),
   "export { contract } from «'../order/contract.ts';",
@@ -255,4 +320,4 @@ const others: Plant[] = [
   { rule: 'tests-by-a-helper', what: 'an inside by a tool outside of everything', file: named('test/modules/coupon/*.test.ts'), code: "import «'../../../tools/inside.ts';", beside: { 'tools/inside.ts': "import '../src/modules/order/order-service.ts';" } },
 ];
 
-export const planted: readonly Plant[] = [...paths, ...libraries, ...extensions, ...names, ...settings, ...computed, ...texts, ...beyondEvents, ...others];
+export const planted: readonly Plant[] = [...paths, ...libraries, ...extensions, ...names, ...settings, ...computed, ...texts, ...beyondEvents, ...queries, ...leaving, ...fakes, ...tests, ...others];

@@ -55,7 +55,7 @@ export function createShop(changed: Record<string, string | { linkTo: string }> 
     if (typeof content === 'string') writeFileSync(join(root, path), content.replaceAll('ROOT', root));
     else symlinkSync(content.linkTo, join(root, path));
   };
-  for (const copy of ['.dependency-cruiser.js', 'rules.js']) copyFileSync(join(ROOT, '.dependency-cruiser.js'), join(root, copy));
+  for (const copy of ['.dependency-cruiser.js', 'rules.config.js']) copyFileSync(join(ROOT, '.dependency-cruiser.js'), join(root, copy));
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
   const files: Record<string, string | { linkTo: string }> = Object.assign({}, SHOP, ...MODULES.map(moduleNamed), changed);
   for (const [path, content] of Object.entries(files)) write(path, content);

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -40,6 +41,23 @@ describe('the boundary check of a small shop', () => {
   it('points to the import that is wrong, not to the one beside it that is right', async () => {
     const { root } = shopWith({ 'src/modules/coupon/both.ts': "import type { Service } from './contract.ts';\nimport { contract } from './contract.ts';\nexport type { Service };\n" });
     expect(places(await lintBoundaries(root))).toEqual(['domain-takes-types src/modules/coupon/both.ts:2:26']);
+  });
+
+  it.each([
+    ['a path that is looked through', "export const isIn = (path) => !path.split('/').includes('..') && path !== '..';"],
+    ['a parameter with a name of the world', 'export const run = (process, require) => [process.env, require(process.env)];'],
+    ['a variable with a name of the world', 'export function run(queue) {\n  const process = queue.process;\n  return process.env;\n}'],
+    ['the address of a page', "export const page = 'https://kerf.example/src/modules/order/order-service.ts';"],
+    ['the names of modules', "export const all = ['order', 'order/', 'order/nothing.ts'];"],
+    ['events by their name', "import { contract } from '../order/contract.ts';\nexport const { events } = contract;\nexport const happened = contract['events'].happened;"],
+  ])('lets through %s', async (_what, code) => {
+    const { root } = shopWith({ [`src/modules/coupon/${code.includes('contract') ? 'right-subscriptions' : 'right'}.ts`]: `${code}\n` });
+    expect(places(await lintBoundaries(root))).toEqual([]);
+  });
+
+  it('tells of a computed import once, also when its path is known', async () => {
+    const { root } = shopWith({ 'src/modules/coupon/once-service.ts': "export const load = () => import('../or' + 'der/order-service.ts');\n" });
+    expect(places(await lintBoundaries(root))).toEqual(['imports-in-sight src/modules/coupon/once-service.ts:1:27']);
   });
 
   it('knows what it may not: each rule has a sentence that ends, and is broken somewhere below', async () => {
@@ -96,7 +114,7 @@ describe('a planted violation is found, with its line and column:', () => {
   });
 });
 
-const configWith = (options: string) => `import config from './rules.js';\nexport default { ...config, options: { ...config.options, ${options} } };\n`;
+const configWith = (options: string) => `import config from './rules.config.js';\nexport default { ...config, options: { ...config.options, ${options} } };\n`;
 const callsOf = (table: string) => `export const calls = {\n${table}\n};\nexport const MODULES = Object.keys(calls);\n`;
 
 /** Shops that are wrong as a whole: what is changed in them, and where the check points to. */
@@ -174,6 +192,25 @@ describe('the command', () => {
   it('refuses in one sentence a folder that is no checkout', async () => {
     const { code, stderr } = await kerf('--root', '/');
     expect(stderr).toBe('There is no .dependency-cruiser.js in /: --root wants the folder of a checkout.\n');
+    expect(code).toBe(2);
+  });
+
+  it.each([
+    ['src/calls.ts', 'export const calls = {', /^src\/calls\.ts in .* cannot be loaded: .+\n$/],
+    ['src/calls.ts', 'export const MODULES = [];\n', /^src\/calls\.ts in .* must export calls: .+\n$/],
+    ['.dependency-cruiser.js', 'export default {};\n', /^\.dependency-cruiser\.js in .* must export forbidden, .+\n$/],
+    ['.dependency-cruiser.js', "export default { forbidden: [{ name: 'new', from: { path: '(' }, to: {} }], options: {} };\n", /^The rule new in \.dependency-cruiser\.js has a pattern that is none: .+\n$/],
+  ])('refuses in one sentence a broken %s: %s', async (path, content, sentence) => {
+    const { code, stderr } = await kerf('--root', shopWith({ [path]: content }).root);
+    expect(stderr).toMatch(sentence);
+    expect(code).toBe(2);
+  });
+
+  it('says what to do in a checkout without packages', async () => {
+    const { root } = shopWith();
+    rmSync(join(root, 'node_modules'));
+    const { code, stderr } = await kerf('--root', root);
+    expect(stderr).toBe(`There is no node_modules in ${root}, without which no import leads anywhere: run npm ci there.\n`);
     expect(code).toBe(2);
   });
 

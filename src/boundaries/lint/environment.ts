@@ -1,5 +1,5 @@
 import ts from 'typescript';
-import { excerpt, isReference, type Sighting, type Source } from './source.ts';
+import { accessed, excerpt, isAccess, isGlobal, isGlobalName, type Sighting, type Source } from './source.ts';
 
 /**
  * Reads of the environment: `process.env` under any of its names. What a bare `process` or `globalThis` is used for cannot
@@ -14,18 +14,8 @@ function readsEnvironment(node: ts.Node): boolean {
   if (ts.isMetaProperty(node)) return Boolean(access && accessed(access) === 'env');
   if (isGlobal(node)) return !access || accessed(access) === undefined;
   if (!isProcess(node)) return false;
-  return !access || [undefined, 'env', 'loadEnvFile'].includes(accessed(access));
+  return !access || [undefined, 'env', 'loadEnvFile', 'report'].includes(accessed(access));
 }
-
-const isGlobal = (node: ts.Node) => ts.isIdentifier(node) && ['globalThis', 'global'].includes(node.text) && isReference(node);
 
 const isProcess = (node: ts.Node) =>
-  ts.isIdentifier(node) ? node.text === 'process' && isReference(node) : isAccess(node) && isGlobal(node.expression) && accessed(node) === 'process';
-
-const isAccess = (node: ts.Node): node is ts.AccessExpression => ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node);
-
-/** The name of the property, when it is written down. */
-function accessed(node: ts.AccessExpression): string | undefined {
-  if (ts.isPropertyAccessExpression(node)) return node.name.text;
-  return ts.isStringLiteralLike(node.argumentExpression) ? node.argumentExpression.text : undefined;
-}
+  ts.isIdentifier(node) ? isGlobalName(node, 'process') : isAccess(node) && isGlobal(node.expression) && accessed(node) === 'process';

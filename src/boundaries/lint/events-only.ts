@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path/posix';
 import ts from 'typescript';
-import { isImportCall, isReference, type Sighting, type Source } from './source.ts';
+import { accessed, isAccess, importedText, isReference, type Sighting, type Source } from './source.ts';
 
 /** The files of a module that may import any contract, because they listen to its events. */
 export const LISTENS = /^src\/modules\/([^/]+)\/(module|[^/]+-subscriptions)\.ts$/;
@@ -15,16 +15,11 @@ export function usesBeyondEvents({ file, nodes, placeOf }: Source, mayUse: reado
     return mayUse.includes(name) ? undefined : to;
   };
   return nodes.flatMap((node): Sighting[] => {
-    const literal = importedBy(node);
+    const literal = importedText(node);
     const to = literal && foreign(literal);
     if (!to) return [];
     return (ts.isImportDeclaration(node) ? usesOf(nodes, node) : [literal]).map((use) => ({ to, ...placeOf(use) }));
   });
-}
-
-function importedBy(node: ts.Node): ts.StringLiteralLike | undefined {
-  const named = ts.isImportDeclaration(node) || ts.isExportDeclaration(node) ? node.moduleSpecifier : isImportCall(node) ? node.arguments[0] : undefined;
-  return named && ts.isStringLiteralLike(named) ? named : undefined;
 }
 
 /** Where the names that this statement imports are used, other than for their `events`. */
@@ -33,7 +28,13 @@ function usesOf(nodes: readonly ts.Node[], { importClause }: ts.ImportDeclaratio
   if (!bindings || importClause.isTypeOnly) return [];
   if (ts.isNamespaceImport(bindings)) return [bindings];
   const names = bindings.elements.filter((element) => !element.isTypeOnly).map((element) => element.name.text);
-  return nodes.filter((node) => ts.isIdentifier(node) && names.includes(node.text) && isReference(node) && !isOfEvents(node.parent));
+  return nodes.filter((node) => ts.isIdentifier(node) && names.includes(node.text) && isReference(node) && !isOfEvents(node));
 }
 
-const isOfEvents = (node: ts.Node) => ts.isPropertyAccessExpression(node) && node.name.text === 'events';
+/** `contract.events`, or `const { events } = contract` */
+function isOfEvents(node: ts.Node): boolean {
+  const { parent } = node;
+  if (isAccess(parent)) return accessed(parent) === 'events';
+  if (!ts.isVariableDeclaration(parent) || !ts.isObjectBindingPattern(parent.name)) return false;
+  return parent.name.elements.every(({ propertyName, name, dotDotDotToken }) => !dotDotDotToken && (propertyName ?? name).getText() === 'events');
+}

@@ -1,18 +1,21 @@
 import ts from 'typescript';
-import { excerpt, isImportCall, isReference, type Sighting, type Source } from './source.ts';
+import { accessed, excerpt, isAccess, isGlobal, isGlobalName, isImportCall, type Sighting, type Source } from './source.ts';
 
 /** Imports whose path is not written down: a computed one, `require` under another name, code made from text. */
 export const hiddenImports = ({ nodes, placeOf }: Source): Sighting[] =>
   nodes.filter(hidesImport).map((node) => ({ to: excerpt(node), ...placeOf(node) }));
 
+/** Whether the text is a part of such an import, which is told of as a whole. */
+export const isInHiddenImport = (node: ts.Node): boolean =>
+  !ts.isSourceFile(node) && ((ts.isCallExpression(node) && (hidesImport(node) || hidesImport(node.expression))) || isInHiddenImport(node.parent));
+
 const VITEST = ['mock', 'doMock', 'unmock', 'doUnmock', 'importActual', 'importMock'];
 
 function hidesImport(node: ts.Node): boolean {
-  if (ts.isIdentifier(node) && isReference(node)) {
-    if (node.text === 'Function') return isCalled(node);
-    return node.text === 'eval' || (node.text === 'require' && !(isCalled(node) && isWrittenDown(node.parent.arguments)));
-  }
-  if (ts.isPropertyAccessExpression(node)) return node.name.text === 'getBuiltinModule';
+  if (isGlobalName(node, 'Function')) return isCalled(node);
+  if (isGlobalName(node, 'require')) return !(isCalled(node) && isWrittenDown(node.parent.arguments));
+  if (isGlobalName(node, 'eval')) return true;
+  if (isAccess(node)) return accessed(node) === 'getBuiltinModule' || (isGlobal(node.expression) && ['eval', 'Function', 'require'].includes(accessed(node) ?? ''));
   if (ts.isNewExpression(node)) return isNamed(node.expression, 'URL') && isOfThisFile(node.arguments?.[1]) && !isWrittenDown(node.arguments);
   return ts.isCallExpression(node) && importsByCall(node) && !isWrittenDown(node.arguments);
 }

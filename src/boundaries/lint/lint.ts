@@ -4,9 +4,9 @@ import { pathToFileURL } from 'node:url';
 import type { ICruiseOptions } from 'dependency-cruiser';
 import { ConfigError } from '../../setup/config-error.ts';
 import { ADVICE, type Finding } from './advice.ts';
-import { type Calls, findUnread, findWrongTable } from './coverage.ts';
+import { type Calls, findUnread, findWrongTable, modulesRead } from './coverage.ts';
 import { cyclesOf, type Targets, targetsOf } from './graph.ts';
-import { findHidden } from './hidden.ts';
+import { findHidden, hiddenEdges } from './hidden.ts';
 import { type ImportGraph, readImports } from './imports.ts';
 import { createPlaces } from './places.ts';
 import { createJudge, type ImportRule, type Judge } from './rules.ts';
@@ -51,14 +51,15 @@ export async function lintBoundaries(folder: string): Promise<BoundaryReport> {
   const findings: Finding[] = [
     ...findUnread(tree, graph, calls),
     ...findWrongTable(tree, calls),
+    ...tree.strays.map((file) => ({ rule: 'code-in-a-room', file, to: '' })),
     ...tree.links.map((file) => ({ rule: 'no-links', file, to: '' })),
     ...findForbidden(graph, judge),
     ...findCycles(targets, rules),
-    ...findByHelper(targets),
+    ...findByHelper(targetsOf([...graph.edges, ...hiddenEdges(tree, graph)])),
     ...findHidden(tree, graph, judge, calls),
   ];
   return {
-    modules: new Set([...graph.files].flatMap((file) => /^src\/modules\/([^/]+)\//.exec(file)?.[1] ?? [])).size,
+    modules: modulesRead(graph.files).size,
     files: graph.files.size,
     edges: graph.edges.length,
     milliseconds: Math.round(performance.now() - started),
@@ -67,6 +68,9 @@ export async function lintBoundaries(folder: string): Promise<BoundaryReport> {
 }
 
 function existingFolder(folder: string): string {
+  if (existsSync(folder) && !existsSync(join(folder, 'node_modules')) && existsSync(join(folder, '.dependency-cruiser.js'))) {
+    throw new ConfigError(`There is no node_modules in ${folder}, without which no import leads anywhere: run npm ci there.`);
+  }
   for (const needed of ['.dependency-cruiser.js', 'tsconfig.json', 'src/calls.ts', 'src/modules']) {
     if (!existsSync(join(folder, needed))) throw new ConfigError(`There is no ${needed} in ${folder}: --root wants the folder of a checkout.`);
   }
@@ -74,10 +78,19 @@ function existingFolder(folder: string): string {
 }
 
 async function readRules(root: string): Promise<{ rules: ImportRule[]; options: ICruiseOptions; calls: Calls }> {
-  const load = (file: string) => import(pathToFileURL(join(root, file)).href);
-  const [{ default: config }, { calls }] = await Promise.all([load('.dependency-cruiser.js'), load('src/calls.ts')]);
+  const load = (file: string) =>
+    import(pathToFileURL(join(root, file)).href).catch((error: unknown) => {
+      throw new ConfigError(`${file} in ${root} cannot be loaded: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`, { cause: error });
+    });
+  const { calls } = await load('src/calls.ts');
+  if (!isTable(calls)) throw new ConfigError(`src/calls.ts in ${root} must export calls: for each module the names of those that it may call.`);
+  const { default: config } = await load('.dependency-cruiser.js');
+  if (!Array.isArray(config?.forbidden) || typeof config.options !== 'object') throw new ConfigError(`.dependency-cruiser.js in ${root} must export forbidden, a list of rules, and options.`);
   return { rules: config.forbidden, options: config.options, calls };
 }
+
+const isTable = (calls: unknown): calls is Calls =>
+  typeof calls === 'object' && calls !== null && Object.values(calls).every((callees) => Array.isArray(callees) && callees.every((callee) => typeof callee === 'string'));
 
 const findForbidden = ({ edges }: ImportGraph, judge: Judge): Finding[] =>
   edges.flatMap((edge) => judge.broken(edge).map((rule) => ({ rule, file: edge.from, to: edge.to, edge })));

@@ -1,3 +1,4 @@
+import { ConfigError } from '../../setup/config-error.ts';
 import type { Edge } from './imports.ts';
 
 /** A rule of .dependency-cruiser.js, with the keys that are judged here. */
@@ -30,7 +31,7 @@ export interface Judge {
  * string is judged by the same ones here. A key that is not known is an error, not a rule that matches nothing.
  */
 export function createJudge(rules: readonly ImportRule[]): Judge {
-  for (const rule of rules) refuseUnknownKeys(rule);
+  for (const rule of rules) refuseUnknown(rule);
   const judged = rules.filter(({ to }) => !to.circular).map(compile);
   const tests = new Map<string, { name: string; breaks: Test }[]>();
   const testsOf = (file: string) => {
@@ -75,8 +76,15 @@ function testOf(to: ImportRule['to'], groups: readonly string[]): Test {
 const pattern = (sources: string | readonly string[] = '', groups: readonly string[] = []) =>
   new RegExp([sources].flat().join('|').replace(/\$(\d)/g, (_, digit: string) => groups[Number(digit) - 1] ?? '$'));
 
-function refuseUnknownKeys({ name, from, to }: ImportRule): void {
+function refuseUnknown(rule: ImportRule): void {
+  const { name, from, to } = rule;
+  if (!name || !from || !to) throw new ConfigError(`A rule in .dependency-cruiser.js (${name}) has no name, from or to.`);
+  try {
+    for (const { path, pathNot } of [from, to]) [path, pathNot].map((one) => pattern(one));
+  } catch (error) {
+    throw new ConfigError(`The rule ${name} in .dependency-cruiser.js has a pattern that is none: ${(error as Error).message}.`, { cause: error });
+  }
   const known = to.circular ? KNOWN_OF_CYCLES : KNOWN;
   const unknown = [...Object.keys(from).filter((key) => !known.from.includes(key)), ...Object.keys(to).filter((key) => !known.to.includes(key))];
-  if (unknown.length > 0) throw new Error(`The rule ${name} in .dependency-cruiser.js uses ${unknown.join(', ')}, which the boundary check does not judge: add it to src/boundaries/lint/rules.ts.`);
+  if (unknown.length > 0) throw new ConfigError(`The rule ${name} in .dependency-cruiser.js uses ${unknown.join(', ')}, which the boundary check does not judge: add it to src/boundaries/lint/rules.ts.`);
 }

@@ -11,6 +11,7 @@ export interface Place {
 /** A text that is known without running the file: a literal, or literals put together. */
 export interface Text extends Place {
   text: string;
+  node: ts.Node;
   /** what kind of import names it, when one does that dependency-cruiser reads itself */
   importing?: 'type-only' | 'value';
   /** it may name a library: the file makes a `require` of its own, and this is what something is called with */
@@ -49,15 +50,19 @@ export function parse(root: string, file: string, content = readFileSync(join(ro
 export function textsOf({ nodes, placeOf }: Source): Text[] {
   const requires = nodes.some((node) => ts.isIdentifier(node) && node.text === 'createRequire');
   return nodes.flatMap((node): Text[] => {
-    if (ts.isCallExpression(node)) return joinedArguments(node).map((text) => ({ text, ...placeOf(node) }));
-    if (ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node)) return [{ text: node.text, ...placeOf(node) }];
+    if (ts.isCallExpression(node)) return joinedArguments(node).map((text) => ({ text, node, ...placeOf(node) }));
+    if (ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node)) return [{ text: node.text, node, ...placeOf(node) }];
     if (!ts.isStringLiteralLike(node) && !ts.isBinaryExpression(node) && !ts.isTemplateExpression(node)) return [];
     const text = knownText(node);
     const importing = importOf(node);
     const required = requires && ts.isCallExpression(node.parent) && node.parent.arguments[0] === node;
-    return text === undefined ? [] : [{ text, required, ...placeOf(node), ...(importing && { importing }) }];
+    return text === undefined || isMereDots(text, node.parent) ? [] : [{ text, node, required, ...placeOf(node), ...(importing && { importing }) }];
   });
 }
+
+/** A lone `..` is a path only to what puts paths together; else it is what a path is looked through for. */
+const isMereDots = (text: string, parent: ts.Node) =>
+  /^\.\.?$/.test(text) && !((ts.isCallExpression(parent) || ts.isNewExpression(parent)) && /\b(join|resolve|URL)$/.test(parent.expression.getText()));
 
 /** The text that this expression has for certain. */
 export function knownText(node: ts.Node): string | undefined {
@@ -108,7 +113,40 @@ export interface Sighting extends Place {
 export function isReference(node: ts.Identifier): boolean {
   const { parent } = node as { parent: ts.Node & { name?: ts.Node; propertyName?: ts.Node } };
   if (ts.isShorthandPropertyAssignment(parent)) return true;
+  if (ts.isExportSpecifier(parent)) {
+    const { moduleSpecifier, isTypeOnly } = parent.parent.parent;
+    return !moduleSpecifier && !isTypeOnly && !parent.isTypeOnly && (parent.propertyName ?? parent.name) === node;
+  }
   return parent.name !== node && parent.propertyName !== node && !ts.isQualifiedName(parent) && !ts.isTypeReferenceNode(parent) && !ts.isTypeQueryNode(parent);
+}
+
+/** Whether this is a value of the world's, not of a variable or parameter that has the same name. */
+export const isGlobalName = (node: ts.Node, ...names: readonly string[]): boolean =>
+  ts.isIdentifier(node) && names.includes(node.text) && isReference(node) && !isDeclaredAround(node, node.text);
+
+export const isGlobal = (node: ts.Node): boolean => isGlobalName(node, 'globalThis', 'global');
+
+const isDeclaredAround = ({ parent }: ts.Node, name: string): boolean => declares(parent, name) || (!ts.isSourceFile(parent) && isDeclaredAround(parent, name));
+
+function declares(scope: ts.Node, name: string): boolean {
+  if (ts.isFunctionLike(scope)) return scope.parameters.some((parameter) => binds(parameter.name, name));
+  if (!ts.isBlock(scope) && !ts.isSourceFile(scope)) return false;
+  return scope.statements.some((statement) => ts.isVariableStatement(statement) && isOfTheFile(statement) && statement.declarationList.declarations.some((one) => binds(one.name, name)));
+}
+
+/** Neither `declare`, which makes nothing, nor `var`, which in CommonJS may be the world's all the same. */
+const isOfTheFile = ({ declarationList, modifiers }: ts.VariableStatement): boolean =>
+  (declarationList.flags & ts.NodeFlags.BlockScoped) !== 0 && !modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DeclareKeyword);
+
+const binds = (bound: ts.BindingName, name: string): boolean =>
+  ts.isIdentifier(bound) ? bound.text === name : bound.elements.some((element) => ts.isBindingElement(element) && binds(element.name, name));
+
+export const isAccess = (node: ts.Node): node is ts.AccessExpression => ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node);
+
+/** The name of the property, when it is written down. */
+export function accessed(node: ts.AccessExpression): string | undefined {
+  if (ts.isPropertyAccessExpression(node)) return node.name.text;
+  return knownText(node.argumentExpression);
 }
 
 export const isImportCall = (node: ts.Node | undefined): node is ts.ImportCall =>
@@ -118,4 +156,10 @@ export const isImportCall = (node: ts.Node | undefined): node is ts.ImportCall =
 export function excerpt(node: ts.Node): string {
   const text = node.getText().replace(/\s+/g, ' ');
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
+
+/** The text by which an import or a re-export names a file. */
+export function importedText(node: ts.Node): ts.StringLiteralLike | undefined {
+  const named = ts.isImportDeclaration(node) || ts.isExportDeclaration(node) ? node.moduleSpecifier : isImportCall(node) ? node.arguments[0] : undefined;
+  return named && ts.isStringLiteralLike(named) ? named : undefined;
 }

@@ -1,8 +1,8 @@
 import type { Finding } from './advice.ts';
 import { shortestWay, type Targets } from './graph.ts';
+import { moduleOf } from './tree.ts';
 
-const TEST_OF_MODULE = /^test\/modules\/([^/]+)\//;
-const INSIDE = /^(?:src|test)\/modules\/([^/]+)\/(?!(?:contract|fake)\.ts$)/;
+const PUBLIC = /^src\/modules\/[^/]+\/(?:contract|fake)\.ts$/;
 
 /**
  * Tests of a module that come to what they may not see by way of files in between: another module's inside or tests, or the
@@ -16,7 +16,7 @@ export function findByHelper(targets: Targets): Finding[] {
     return ways.get(key);
   };
   return [...targets].flatMap(([file, next]) => {
-    const [, own] = TEST_OF_MODULE.exec(file) ?? [];
+    const own = file.startsWith('test/') ? moduleOf(file) : undefined;
     if (!own) return [];
     return [...next].flatMap(([helper, edge]) => {
       const way = isInModule(helper) || !targets.has(helper) ? undefined : wayFrom(helper, own);
@@ -25,6 +25,6 @@ export function findByHelper(targets: Targets): Finding[] {
   });
 }
 
-const isInModule = (file: string) => /^(?:src|test)\/modules\//.test(file);
+const isInModule = (file: string) => moduleOf(file) !== undefined;
 
-const mayNotSee = (own: string, file: string) => /^src\/composition\.[^/]+$/.test(file) || (INSIDE.exec(file)?.[1] ?? own) !== own;
+const mayNotSee = (own: string, file: string) => /^src\/composition\.[^/]+$/.test(file) || (!PUBLIC.test(file) && (moduleOf(file) ?? own) !== own);

@@ -8,6 +8,8 @@ export interface Tree {
   rooms: readonly string[];
   /** every file of code in them */
   files: ReadonlySet<string>;
+  /** code that is in none of them, and is not read */
+  strays: readonly string[];
   /** symbolic links in them */
   links: readonly string[];
   /** what stands directly in src/modules and test/modules: a module's folder, or something that should not be there */
@@ -15,6 +17,9 @@ export interface Tree {
   /** the folders of migrations */
   migrations: readonly string[];
 }
+
+/** The module to whose code or tests a path of the tree belongs. */
+export const moduleOf = (path: string): string | undefined => /^(?:src|test)\/modules\/([^/]+)\//.exec(path)?.[1];
 
 const ROOMS = ['src', 'test', 'bin', 'bench'];
 const CODE = /\.[cm]?[jt]sx?$/;
@@ -28,12 +33,22 @@ export function listTree(root: string): Tree {
     root,
     rooms,
     files: new Set(files),
+    strays: straysIn(root),
     links: entries.filter(({ entry }) => entry.isSymbolicLink()).map(({ path }) => path),
     modules: entries
       .filter(({ entry, path }) => /^src\/modules\/[^/]+$/.test(path) && (entry.isDirectory() || CODE.test(path)))
       .map(({ path }) => path.slice('src/modules/'.length)),
     migrations: existsSync(join(root, 'migrations')) ? readdirSync(join(root, 'migrations')) : [],
   };
+}
+
+/** Packages and folders with a dot are not of the tree; files in the root that configure a tool are no part of the shop. */
+function straysIn(root: string): string[] {
+  const others = readdirSync(root, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.') && ![...ROOMS, 'node_modules', 'coverage'].includes(name));
+  return others
+    .flatMap((entry) => (entry.isDirectory() ? entriesBelow(root, entry.name) : [{ entry, path: entry.name }]))
+    .filter(({ entry, path }) => entry.isFile() && CODE.test(path) && !/^[\w-]+\.config\.[^/]+$/.test(path))
+    .map(({ path }) => path);
 }
 
 /** Not by `recursive`, which goes through symbolic links, out of the tree or round and round. */
