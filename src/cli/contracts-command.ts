@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { Change } from '../boundaries/contracts/contract-changes.ts';
-import { contractState, type ContractState, contractStates, snapshotPath, writeSnapshot } from '../boundaries/contracts/contract-snapshots.ts';
+import { contractState, type ContractState, contractStates, hasSnapshot, snapshotPath, writeSnapshot } from '../boundaries/contracts/contract-snapshots.ts';
 import { modules } from '../composition.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { ROOT } from '../setup/paths.ts';
@@ -14,12 +14,14 @@ export const contractsCommand = new Command('contracts').description('what modul
 contractsCommand
   .command('check', { isDefault: true })
   .description('compare each contract with the one last accepted; breaking changes fail, compatible ones are listed')
+  .option('--accepted', 'fail for compatible changes, too, until they are accepted', false)
   .option('--json', 'print what was found as JSON', false)
-  .action(async ({ json }: { json: boolean }) => {
+  .action(async ({ accepted, json }: { accepted: boolean; json: boolean }) => {
     const states = await contractStates(allContracts, ROOT);
     if (json) say(JSON.stringify({ contracts: states }, undefined, 2));
-    else report(states);
-    if (states.some(isBreaking)) process.exitCode = 1;
+    else report(states, accepted);
+    if (states.some(({ state }) => state === 'unusable')) process.exitCode = 2;
+    else if (states.some(({ state }) => state !== 'accepted' && (accepted || state !== 'compatible'))) process.exitCode = 1;
   });
 
 contractsCommand
@@ -27,11 +29,11 @@ contractsCommand
   .description('make the contracts as they are the accepted ones: those named, or all')
   .option('--breaking', 'accept breaking changes, too', false)
   .action(async (names: string[], { breaking }: { breaking: boolean }) => {
-    const contracts = names.length === 0 ? allContracts : names.map(contractOf);
+    const contracts = names.length === 0 ? allContracts : await Promise.all(names.map(contractToAccept));
     const states = await Promise.all(contracts.map((contract) => contractState(contract, ROOT)));
-    for (const { module, state, changes } of states.filter(({ state }) => state !== 'accepted')) {
-      say(`${module}: ${countOf(state, changes)}`);
-      sayChanges(changes);
+    for (const one of states.filter(({ state }) => state !== 'accepted')) {
+      say(`${one.module}: ${countOf(one)}`);
+      sayChanges(one.changes);
     }
     if (states.some(isBreaking) && !breaking) return refuse(states);
     for (const contract of contracts.filter((_, index) => states[index]?.state !== 'accepted')) {
@@ -58,28 +60,38 @@ function contractOf(name: string): Contract {
   return found;
 }
 
+async function contractToAccept(name: string): Promise<Contract> {
+  if (allContracts.some(({ module }) => module === name) || !(await hasSnapshot(name, ROOT))) return contractOf(name);
+  throw new ConfigError(`${name} cannot be accepted: ${GONE}`);
+}
+
+const GONE = 'no such module is composed any more. Put it back into src/composition.ts, or delete its folder with the snapshot when nobody calls it.';
+
 const isBreaking = ({ state }: ContractState) => state === 'breaking' || state === 'gone';
 
-function report(states: ContractState[]): void {
-  for (const { module, state, changes } of states) {
-    say(`${module}: ${countOf(state, changes)}`);
-    sayChanges(changes);
+function report(states: ContractState[], accepted: boolean): void {
+  for (const one of states) {
+    say(`${one.module}: ${countOf(one)}`);
+    sayChanges(one.changes);
   }
-  const named = (which: ContractState['state'][]) => states.filter(({ state }) => which.includes(state)).map(({ module }) => module);
-  const [stale, breaking] = [named(['new', 'compatible']), named(['breaking'])];
-  say(`${states.length} contracts were compared with the ones last accepted.`);
-  if (stale.length > 0) say(`What is new or compatible passes; to measure later changes against it: npx kerf contracts accept ${stale.join(' ')}`);
+  const named = (which: ContractState['state']) => states.filter(({ state }) => state === which).map(({ module }) => module);
+  const [unprotected, compatible, breaking] = [named('new'), named('compatible'), named('breaking')];
+  say(`${states.length} ${states.length === 1 ? 'contract was' : 'contracts were'} compared with the ones last accepted.`);
+  if (unprotected.length > 0) say(`Without its contract.json every change passes; take it back from version control, or accept the contract as it is: npx kerf contracts accept ${unprotected.join(' ')}`);
+  if (compatible.length > 0) say(`What is compatible ${accepted ? 'has to be accepted, so that later changes are measured' : 'passes; to measure later changes'} against it: npx kerf contracts accept ${compatible.join(' ')}`);
   if (breaking.length > 0) say(`Take the breaking changes back, or accept them knowing whom they break: npx kerf contracts accept ${breaking.join(' ')} --breaking`);
 }
 
-function countOf(state: ContractState['state'], changes: Change[]): string {
+function countOf({ state, changes, problem }: ContractState): string {
   if (state === 'accepted') return 'as accepted';
-  if (state === 'new') return 'a new contract, not yet accepted';
-  if (state === 'gone') return `breaking: no such module is composed any more. Put it back into src/composition.ts, or delete its folder with the snapshot when nobody calls it.`;
+  if (state === 'new') return 'a contract that was never accepted';
+  if (state === 'gone') return `breaking: ${GONE}`;
+  if (state === 'unusable') return `not compared: ${problem}`;
   if (changes.length === 0) return 'the same contract written differently, not yet accepted';
   const breaking = changes.filter((change) => change.breaking).length;
-  const counts = [breaking && `${breaking} breaking`, changes.length - breaking && `${changes.length - breaking} compatible`].filter(Boolean).join(' and ');
-  return `${counts} ${changes.length === 1 ? 'change' : 'changes'}, not yet accepted`;
+  const compatible = changes.length - breaking;
+  const counts = [breaking && `${breaking} breaking`, compatible && `${compatible} compatible`].filter(Boolean).join(' and ');
+  return `${counts} ${(compatible || breaking) === 1 ? 'change' : 'changes'}, not yet accepted`;
 }
 
 /** A type that several methods share changes in many places: what is said of all of them is said once. */

@@ -8,13 +8,13 @@ import { modules } from '../../src/composition.ts';
 import { ROOT } from '../../src/setup/paths.ts';
 
 describe('the contracts of this system', () => {
-  it('break nobody who was written for the ones last accepted', async () => {
+  it('are as they were last accepted', async () => {
     const states = await contractStates(
       modules.map(({ contract }) => contract),
       ROOT,
     );
     expect(states).toHaveLength(modules.length);
-    expect(states.filter(({ state }) => state === 'breaking' || state === 'gone')).toEqual([]);
+    expect(states.filter(({ state }) => state !== 'accepted')).toEqual([]);
   });
 });
 
@@ -60,8 +60,10 @@ describe('kerf contracts', () => {
     });
   const saved = () => readFile(join(tree, snapshot), 'utf8');
 
-  it('lists a new contract and passes; accepting it writes the snapshot once', async () => {
-    expect(await kerf()).toMatchObject({ code: 0, out: expect.stringContaining('lamp: a new contract, not yet accepted') });
+  it('fails for a contract without a snapshot; accepting it writes the snapshot once', async () => {
+    const { code, out } = await kerf();
+    expect({ code, out }).toEqual({ code: 1, out: expect.stringContaining('lamp: a contract that was never accepted') });
+    expect(out).toContain('npx kerf contracts accept lamp');
     expect(await kerf('accept')).toMatchObject({ code: 0, out: expect.stringContaining(`${snapshot} is written.`) });
     const written = await saved();
     expect(written).toMatch(/^\{\n {2}"module": "lamp",\n {2}"hash": "[0-9a-f]{16}",\n/);
@@ -77,9 +79,15 @@ describe('kerf contracts', () => {
     expect(code).toBe(0);
     expect(out).toContain('lamp: 1 compatible change, not yet accepted\n  compatible turn input dim: is new and optional\n');
     expect(out).toContain('npx kerf contracts accept lamp');
+    expect(await kerf('--accepted')).toMatchObject({ code: 1, out: expect.stringMatching(/has to be accepted.*: npx kerf contracts accept lamp\n/) });
     expect(await saved()).toBe(before);
     expect((await kerf('accept', 'lamp')).code).toBe(0);
-    expect((await kerf()).out).toContain('lamp: as accepted');
+    expect(await kerf('--accepted')).toMatchObject({ code: 0, out: expect.stringContaining('lamp: as accepted') });
+  });
+
+  it('counts breaking and compatible changes apart', async () => {
+    await promise('id: z.string().max(9), dim: z.int().optional(), hue: z.int().optional()');
+    expect((await kerf()).out).toContain('lamp: 1 breaking and 1 compatible change, not yet accepted');
   });
 
   it('fails for breaking changes, with the place, whom they break and what to do instead', async () => {
@@ -116,6 +124,7 @@ describe('kerf contracts', () => {
     const left = join(tree, 'src/modules/lost/contract.json');
     await writeFile(left, await saved());
     expect(await kerf()).toMatchObject({ code: 1, out: expect.stringContaining('lost: breaking: no such module is composed any more') });
+    expect(await kerf('accept', 'lost')).toMatchObject({ code: 2, err: expect.stringMatching(/^lost cannot be accepted: no such module .*delete its folder/) });
     await rm(left);
   });
 
@@ -123,17 +132,35 @@ describe('kerf contracts', () => {
     ['is cut off', (text: string) => text.slice(0, 100), /not written by this version of Kerf, or not to its end/],
     ['has another form', () => '{ "module": "lamp" }', /not written by this version/],
     ['was changed by hand', (text: string) => text.replace('no_oil', 'no_gas'), /changed by hand or by a merge/],
+    ['has a merge conflict', (text: string) => `<<<<<<< ours\n${text}=======\n${text}>>>>>>> theirs\n`, /has a merge conflict in it\. Take one of its sides whole/],
     ['is that of another module', (text: string) => text.replace('"lamp"', '"sofa"'), /is that of sofa/],
   ])('says in one sentence when the snapshot %s', async (_what, spoil, why) => {
     const good = await saved();
     await writeFile(join(tree, snapshot), spoil(good));
-    for (const words of [[], ['accept', '--breaking']]) {
-      const { code, err } = await kerf(...words);
-      expect(err).toMatch(/^src\/modules\/lamp\/contract\.json is not a snapshot of the contract of lamp: [^\n]*$/);
-      expect(err).toMatch(why);
-      expect(code).toBe(2);
-    }
+    const accepting = await kerf('accept', '--breaking');
+    const sentence = /src\/modules\/lamp\/contract\.json is not a snapshot of the contract of lamp: [^\n]*/;
+    expect(accepting).toMatchObject({ code: 2, err: expect.stringMatching(new RegExp(`^${sentence.source}$`)) });
+    expect(accepting.err).toMatch(why);
+    const [checking, telling] = [await kerf(), await kerf('--json')];
+    expect(checking).toMatchObject({ code: 2, out: expect.stringMatching(why) });
+    expect(telling.code).toBe(2);
+    expect(JSON.parse(telling.out)).toMatchObject({ contracts: [{ module: 'lamp', state: 'unusable', problem: expect.stringMatching(sentence) }] });
     await writeFile(join(tree, snapshot), good);
+  });
+
+  it('compares the others when one cannot be read', async () => {
+    const composition = await readFile(join(tree, 'src/composition.ts'), 'utf8');
+    await writeFile(join(tree, 'src/composition.ts'), composition.replace('[{', "[{ contract: { ...lamp, module: 'lost' } }, {"));
+    await writeFile(join(tree, 'src/modules/lost/contract.json'), '{');
+    expect(await kerf()).toMatchObject({ code: 2, out: expect.stringMatching(/^lost: not compared: .*\nlamp: as accepted\n/) });
+    await rm(join(tree, 'src/modules/lost/contract.json'));
+    await writeFile(join(tree, 'src/composition.ts'), composition);
+  });
+
+  it('says in one sentence what a contract cannot have', async () => {
+    await promise('id: z.date()');
+    expect(await kerf()).toMatchObject({ code: 2, out: expect.stringContaining('lamp: not compared: The input of lamp.turn, at id: a contract is JSON, which has no such date.\n') });
+    await promise('id: z.string(), dim: z.int().max(9)', `['no_oil']`);
   });
 
   it('knows only modules that are there', async () => {

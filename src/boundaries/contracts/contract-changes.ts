@@ -14,6 +14,8 @@ export interface Change {
   /** the field: `source[kind=lines].lines[].quantity`; absent: the whole */
   field?: string;
   change: string;
+  /** the patterns of a form that a sentence has a name for */
+  detail?: { before: string[]; after: string[] };
   breaking: boolean;
   why?: string;
   instead?: string;
@@ -125,9 +127,10 @@ function eventChanges(was: EventDescription, is: EventDescription, spot: (part: 
 }
 
 const fromFindings = (part: Part, findings: Finding[]): Difference[] =>
-  findings.map(({ path, change, harm }) => ({
+  findings.map(({ path, change, detail, harm }) => ({
     part,
     ...(path && { field: path }),
+    ...(detail && { detail }),
     ...(harm ? breaking({ change, ...sentencesOf(harm, part) }) : compatible(change)),
   }));
 

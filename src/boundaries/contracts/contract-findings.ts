@@ -17,6 +17,8 @@ export interface Finding {
   /** the field: `source[kind=lines].lines[].quantity`; empty for the whole */
   path: string;
   change: string;
+  /** what is too long for a sentence */
+  detail?: { before: string[]; after: string[] };
   harm?: Harm;
 }
 

@@ -2,6 +2,7 @@ import { access, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '../../setup/config-error.ts';
+import { ContractError } from '../../shared/contract-schema.ts';
 import { type Contract, type ContractDescription, contractHash, describeContract, descriptionHash, type JsonSchema } from '../../shared/contract.ts';
 import { type Change, contractChanges } from './contract-changes.ts';
 
@@ -9,12 +10,13 @@ import { type Change, contractChanges } from './contract-changes.ts';
 export interface ContractState {
   module: string;
   /**
-   * `accepted`: nothing changed. `new`: there is no snapshot yet. `compatible`, `breaking`: it changed since. `gone`: there is
-   * a snapshot and no such module any more
+   * `accepted`: nothing changed. `new`: there is no snapshot. `compatible`, `breaking`: it changed since. `gone`: there is
+   * a snapshot and no such module any more. `unusable`: the contract or its snapshot cannot be read, as `problem` says
    */
-  state: 'accepted' | 'new' | 'compatible' | 'breaking' | 'gone';
-  /** the hash of the contract as it is; absent when the module is gone */
+  state: 'accepted' | 'new' | 'compatible' | 'breaking' | 'gone' | 'unusable';
+  /** the hash of the contract as it is; absent when there is none */
   hash?: string;
+  problem?: string;
   changes: Change[];
 }
 
@@ -23,11 +25,16 @@ export const snapshotPath = (module: string): string => join('src/modules', modu
 
 /** How each contract stands to its snapshot below this root, and which snapshots have no module any more. */
 export async function contractStates(contracts: readonly Contract[], root: string): Promise<ContractState[]> {
-  const states = await Promise.all(contracts.map((contract) => contractState(contract, root)));
+  const states = await Promise.all(contracts.map((contract) => contractState(contract, root).catch((error: unknown) => unusable(contract, error))));
   const known = contracts.map(({ module }) => module);
   const folders = (await readdir(join(root, 'src/modules'))).filter((folder) => !known.includes(folder));
-  const left = await Promise.all(folders.map(async (folder) => ((await isThere(join(root, snapshotPath(folder)))) ? [folder] : [])));
+  const left = await Promise.all(folders.map(async (folder) => ((await hasSnapshot(folder, root)) ? [folder] : [])));
   return [...states, ...left.flat().map((module): ContractState => ({ module, state: 'gone', changes: [] }))];
+}
+
+function unusable({ module }: Contract, error: unknown): ContractState {
+  if (!(error instanceof ConfigError || error instanceof ContractError)) throw error;
+  return { module, state: 'unusable', problem: error.message, changes: [] };
 }
 
 export async function contractState(contract: Contract, root: string): Promise<ContractState> {
@@ -60,13 +67,14 @@ const Snapshot = z.strictObject({
 });
 
 async function readSnapshot(module: string, root: string): Promise<ContractDescription | undefined> {
-  const unusable = (why: string) =>
-    new ConfigError(`${snapshotPath(module)} is not a snapshot of the contract of ${module}: ${why}. Take it back from version control, and accept what changed since.`);
+  const unusable = (why: string, todo = 'Take it back from version control') =>
+    new ConfigError(`${snapshotPath(module)} is not a snapshot of the contract of ${module}: ${why}. ${todo}, and accept what changed since.`);
   const text = await readFile(join(root, snapshotPath(module)), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw unusable(`it cannot be read (${error.code})`);
   });
   if (text === undefined) return undefined;
+  if (/^(<{7}|>{7})/m.test(text)) throw unusable('it has a merge conflict in it', 'Take one of its sides whole (git checkout --theirs or --ours)');
   const parsed = Snapshot.safeParse(parseJson(text));
   if (!parsed.success) throw unusable('it was not written by this version of Kerf, or not to its end');
   const { hash, ...description } = parsed.data as ContractDescription & { hash: string };
@@ -83,8 +91,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-const isThere = (path: string) =>
-  access(path).then(
+export const hasSnapshot = (module: string, root: string): Promise<boolean> =>
+  access(join(root, snapshotPath(module))).then(
     () => true,
     () => false,
   );

@@ -44,8 +44,11 @@ function valueFindings(was: Alternatives, is: Alternatives, spot: Spot): Finding
   return [...(left.length > 0 ? [leaving(listed(left), spot)] : []), ...(added.length > 0 ? [arriving(listed(added), spot)] : [])];
 }
 
-const leaving = (what: string, spot: Spot) =>
-  spot.part === 'input' ? finding(spot, `no longer takes ${what}`, 'refused') : finding(spot, `is never ${what} any more`);
+const leaving = (what: string, spot: Spot) => {
+  const input = spot.part === 'input';
+  if (what === ANYTHING) return finding(spot, `${input ? 'no longer takes' : 'is no longer'} just anything`, input ? 'refused' : undefined);
+  return input ? finding(spot, `no longer takes ${what}`, 'refused') : finding(spot, `is never ${what} any more`);
+};
 const arriving = (what: string, spot: Spot) =>
   spot.part === 'input' ? finding(spot, `also takes ${what}`) : finding(spot, `may also be ${what}`, 'unknown');
 
@@ -94,7 +97,7 @@ function shapeChanges(before: JsonSchema, after: JsonSchema, spot: Spot): Findin
   const others = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((keyword) => !understood.includes(keyword));
   const [writer, harm] = spot.part === 'input' ? (['before', 'refused'] as const) : (['after', 'unknown'] as const);
   return [
-    ...facetDifferences(before, after).map(({ was, is, fits }) => finding(spot, `${is}, before ${was}`, fits(writer) ? undefined : harm)),
+    ...facetDifferences(before, after).map(({ change, detail, fits }) => ({ ...finding(spot, change, fits(writer) ? undefined : harm), ...(detail && { detail }) })),
     ...structureFindings(before, after, spot),
     ...conjunctionFindings(before, after, spot),
     ...others.flatMap((keyword) => (same(before[keyword], spot.before, after[keyword], spot.after) ? [] : [unclear(spot, wordsOf(keyword))])),
@@ -120,9 +123,11 @@ function markOf(shape: JsonSchema, document: Document): string {
   return mark ? `[${mark[0]}=${String(mark[1][0])}]` : '';
 }
 
+const ANYTHING = 'anything';
+
 /** A shape in a few words. */
 function named(shape: JsonSchema, document: Document): string {
-  if (isAnything(shape)) return 'anything';
+  if (isAnything(shape)) return ANYTHING;
   const kinds: Record<string, string> = { string: 'text', integer: 'a whole number', number: 'a number', array: 'a list', object: 'an object' };
   const form = shape.format === undefined ? '' : ` in the form ${shape.format}`;
   return `${kinds[String(shape.type)] ?? 'what has no single type'}${form}${markOf(shape, document).replace(/^\[(.*)=(.*)\]$/, ' whose $1 is $2')}`;

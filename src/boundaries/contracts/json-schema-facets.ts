@@ -9,6 +9,8 @@ interface Facet<Demand> {
   /** what is written under one demand is always readable under the other */
   within(written: Demand, readable: Demand): boolean;
   words(demand: Demand | undefined): string;
+  /** what the words leave out */
+  detail?(demand: Demand | undefined): string[];
 }
 
 interface Limit {
@@ -18,8 +20,8 @@ interface Limit {
 
 /** How two shapes differ in one facet. `fits`: everything written by the first is readable by the second. */
 export interface FacetDifference {
-  was: string;
-  is: string;
+  change: string;
+  detail?: { before: string[]; after: string[] };
   fits(writer: 'before' | 'after'): boolean;
 }
 
@@ -28,7 +30,9 @@ export function facetDifferences(before: JsonSchema, after: JsonSchema): FacetDi
     const demands = { before: facet.of(before), after: facet.of(after) };
     if (JSON.stringify(demands.before) === JSON.stringify(demands.after)) return [];
     const fits = (writer: 'before' | 'after') => isWithin(facet, demands[writer], demands[writer === 'before' ? 'after' : 'before']);
-    return [{ was: facet.words(demands.before), is: facet.words(demands.after), fits }];
+    const [was, is] = [facet.words(demands.before), facet.words(demands.after)];
+    const detail = facet.detail && { before: facet.detail(demands.before), after: facet.detail(demands.after) };
+    return [{ change: was === is ? `${is}, but another one than before` : `${is}, before ${was}`, ...(detail && { detail }), fits }];
   });
 }
 
@@ -52,18 +56,27 @@ const ofLength = (text: string) => ({ type: 'string', minLength: text.length, ma
 const isWithin = <D>(facet: Facet<D>, written: D | undefined, readable: D | undefined) =>
   readable === undefined || (written !== undefined && facet.within(written, readable));
 
-const atLeast = (keyword: string, unit: string): Facet<number> => ({
+interface Unit {
+  one: string;
+  many: string;
+}
+const CHARACTERS = { one: 'character', many: 'characters' };
+const ENTRIES = { one: 'entry', many: 'entries' };
+const FIELDS = { one: 'field', many: 'fields' };
+const counted = (count: number, { one, many }: Unit) => `${count} ${count === 1 ? one : many}`;
+
+const atLeast = (keyword: string, unit: Unit): Facet<number> => ({
   keywords: [keyword],
   of: (shape) => (shape[keyword] as number | undefined) || undefined,
   within: (written, readable) => written >= readable,
-  words: (least) => (least === undefined ? `any number of ${unit}` : `at least ${least} ${unit}`),
+  words: (least) => (least === undefined ? `any number of ${unit.many}` : `at least ${counted(least, unit)}`),
 });
 
-const atMost = (keyword: string, unit: string): Facet<number> => ({
+const atMost = (keyword: string, unit: Unit): Facet<number> => ({
   keywords: [keyword],
   of: (shape) => shape[keyword] as number | undefined,
   within: (written, readable) => written <= readable,
-  words: (most) => (most === undefined ? `any number of ${unit}` : `at most ${most} ${unit}`),
+  words: (most) => (most === undefined ? `any number of ${unit.many}` : `at most ${counted(most, unit)}`),
 });
 
 const lowest: Facet<Limit> = {
@@ -115,8 +128,8 @@ const form: Facet<Form> = {
   },
   within: (written, readable) =>
     (readable.format === undefined || readable.format === written.format) && readable.patterns.every((pattern) => written.patterns.includes(pattern)),
-  words: (demand) =>
-    demand ? [...(demand.format ? [`in the form ${demand.format}`] : []), ...demand.patterns.map((pattern) => `matching ${pattern}`)].join(' and ') : 'in any form',
+  words: (demand) => (demand?.format ? `in the form ${demand.format}` : (demand?.patterns.map((pattern) => `matching ${pattern}`).join(' and ') ?? 'in any form')),
+  detail: (demand) => demand?.patterns ?? [],
 };
 
 const rules: Facet<string[]> = {
@@ -127,15 +140,15 @@ const rules: Facet<string[]> = {
 };
 
 const most: Facet<number> = {
-  ...atMost('maxItems', 'entries'),
+  ...atMost('maxItems', ENTRIES),
   of: ({ maxItems, items, prefixItems = [] }) => (items === false ? Math.min(maxItems ?? Infinity, prefixItems.length) : maxItems),
 };
 
 const FACETS: Record<string, Facet<unknown>[]> = {
-  string: [atLeast('minLength', 'characters'), atMost('maxLength', 'characters'), form],
+  string: [atLeast('minLength', CHARACTERS), atMost('maxLength', CHARACTERS), form],
   number: [whole, lowest, highest, multiple],
-  array: [atLeast('minItems', 'entries'), most],
-  object: [atLeast('minProperties', 'fields'), atMost('maxProperties', 'fields')],
+  array: [atLeast('minItems', ENTRIES), most],
+  object: [atLeast('minProperties', FIELDS), atMost('maxProperties', FIELDS)],
 };
 const facetsOf = (shape: JsonSchema): Facet<unknown>[] => [...(FACETS[family(shape) ?? ''] ?? []), rules];
 
