@@ -32,7 +32,7 @@ export function watchStatements(
 const REMEMBERED = 1_000;
 const LONGEST_REMEMBERED = 4_000;
 /** Where a bound value can be a name: the text alone does not say what these name. */
-const READS_VALUES = /set_config|reg(?:class|proc|procedure|type|namespace|oper|operator)\b|nextval|setval|currval|_privilege|_size|_to_xml|dblink/i;
+const READS_VALUES = /set_config|reg(?:class|proc|procedure|type|namespace|oper|operator)\b|nextval|setval|currval|_privilege|_size|_to_xml|dblink|ts_stat|ts_rewrite/i;
 
 function rememberingReader(module: string, modules: readonly string[]) {
   const remembered = new Map<string, readonly string[]>();
@@ -51,8 +51,8 @@ function rememberingReader(module: string, modules: readonly string[]) {
 export const schemasOf = (module: string): readonly string[] => [module, `${module}_jobs`];
 
 /**
- * Which schemas of other modules a SQL text names: as the qualifier of a name, as a schema by itself, in a search path,
- * or in a literal that Postgres reads as a name or as SQL (`'x.y'::regclass`, `execute`, function bodies). Other literals
+ * Which schemas of other modules a SQL text names: as the qualifier of a name, as a schema by itself, in a search path, by a module’s role,
+ * as a role that is taken, or in a literal that Postgres reads as a name or as SQL (`'x.y'::regclass`, `execute`, function bodies). Other literals
  * are data. `"payment".id` is a column where the statement itself calls something `payment`. A search path that cannot be
  * read counts as every schema. Bindings matter only where a value is read as a name.
  *
@@ -63,9 +63,10 @@ export function foreignSchemas(sql: string, module: string, modules: readonly st
   if (![sql, ...bindings].some((text) => typeof text === 'string' && mayName(text, foreign))) return [];
   const own = schemasOf(module);
   const namedIn = (tokens: readonly Token[]): string[] => [
-    ...qualifiers(tokens, foreign, own),
+    ...statementsOf(tokens).flatMap((statement) => qualifiers(statement, foreign, own)),
     ...schemasByThemselves(tokens),
     ...searchPaths(tokens, foreign),
+    ...rolesTaken(tokens),
     ...literalsRead(tokens).flatMap((text) => [text.trim(), ...namedIn(tokensOf(text))]),
   ];
   return [...new Set(namedIn(tokensOf(sql, bindings)))].filter((name) => foreign.has(name));
@@ -84,15 +85,32 @@ const isWord = (token: Token | undefined, ...words: string[]) => token?.kind ===
 const isSign = (token: Token | undefined, sign: string) => token?.kind === 'sign' && token.text === sign;
 const isName = (token: Token | undefined) => token?.kind === 'word' || token?.kind === 'quoted';
 
+/** A name given in one statement means nothing in the next. */
+function statementsOf(tokens: readonly Token[]): Token[][] {
+  const statements: Token[][] = [[]];
+  for (const token of tokens) {
+    if (isSign(token, ';')) statements.push([]);
+    else statements.at(-1)!.push(token);
+  }
+  return statements;
+}
+
+/** Statements without aliases, and words that no alias follows. */
+const WITHOUT_ALIASES = ['lock', 'truncate', 'analyze', 'vacuum', 'grant', 'revoke', 'comment'];
+const BEFORE_SCHEMA = ['as', 'collate', 'view', 'type', 'returns', 'exists'];
+
 function qualifiers(tokens: readonly Token[], foreign: ReadonlySet<string>, own: readonly string[]): string[] {
   const relations = relationPositions(tokens);
+  const namesOnly = isWord(tokens[0], ...WITHOUT_ALIASES);
+  const createsOn = isWord(tokens[0], 'create') && tokens.slice(1, 4).some((token) => isWord(token, 'trigger', 'index', 'policy', 'rule'));
   const dotted = (index: number) => isSign(tokens[index - 1], '.') || isSign(tokens[index + 1], '.');
   const calledHere = new Set(tokens.filter((token, index) => isName(token) && !dotted(index)).map(({ text }) => text));
   return tokens.flatMap((token, index) => {
     if (!isName(token) || !foreign.has(token.text) || !isSign(tokens[index + 1], '.')) return [];
     const before = tokens[index - 1];
     if (isSign(before, '.')) return own.includes(tokens[index - 2]?.text ?? '') ? [] : [token.text];
-    const usedAsSchema = relations.has(index) || isSign(tokens[index + 3], '(') || isSign(before, '::');
+    const leadsToSchema = isSign(before, '::') || isWord(before, ...BEFORE_SCHEMA) || (createsOn && isWord(before, 'on'));
+    const usedAsSchema = namesOnly || leadsToSchema || relations.has(index) || isSign(tokens[index + 3], '(');
     return usedAsSchema || !calledHere.has(token.text) ? [token.text] : [];
   });
 }
@@ -140,6 +158,15 @@ function searchPaths(tokens: readonly Token[], foreign: ReadonlySet<string>): st
   });
 }
 
+/** `set role kerf_x`, `set session authorization kerf_x_owner`, `set_config('role', 'kerf_x', …)`: whose role that is. */
+const rolesTaken = (tokens: readonly Token[]) =>
+  tokens.flatMap((token, index) => {
+    const byWord = isWord(token, 'role', 'authorization') && tokens[afterWords(tokens, index + 1, 'to') + (isSign(tokens[index + 1], '=') ? 1 : 0)];
+    const taken = isWord(token, 'set_config') && tokens[index + 2]?.text.toLowerCase() === 'role' ? tokens[index + 4] : byWord;
+    const [, module] = (taken && /^kerf_(.+?)(_owner)?$/.exec(taken.text)) || [];
+    return module ? [module] : [];
+  });
+
 function listFrom(tokens: readonly Token[], begin: number): string[] {
   const token = tokens[begin];
   if (!token || (!isName(token) && token.kind !== 'text')) return [];
@@ -153,16 +180,17 @@ const afterWords = (tokens: readonly Token[], begin: number, ...words: string[])
   isWord(tokens[begin], ...words) ? afterWords(tokens, begin + 1, ...words) : begin;
 
 const REG_TYPE = /^(to_)?reg(class|proc|procedure|type|namespace|oper|operator)$/;
-const READS_TEXT = /^(nextval|currval|setval|format|pg_get_serial_sequence|dblink\w*|pg_\w+_size|has_\w+_privilege|\w+_to_xml\w*)$/;
+const READS_TEXT = /^(nextval|currval|setval|ts_stat|ts_rewrite|pg_get_serial_sequence|dblink\w*|pg_\w+_size|has_\w+_privilege|\w+_to_xml\w*)$/;
 
 /** The literals that Postgres reads as a name or as SQL. */
 function literalsRead(tokens: readonly Token[]): string[] {
   const definesCode = tokens.some((token, index) => begins(tokens, index, 'do') || (isWord(token, 'function', 'procedure') && isWord(tokens[index - 1], 'create', 'replace')));
   const casts = tokens.some((token) => isName(token) && REG_TYPE.test(token.text));
+  const executes = tokens.some((token) => isWord(token, 'execute'));
   const depthOfCall: boolean[] = [];
   return tokens.flatMap((token, index) => {
     const before = tokens[index - 1];
-    if (isSign(token, '(')) depthOfCall.push(depthOfCall.at(-1) === true || reads(before) || (casts && castsToName(tokens, index)));
+    if (isSign(token, '(')) depthOfCall.push(depthOfCall.at(-1) === true || reads(before) || (isWord(before, 'format') && (executes || formatsName(tokens, index))) || (casts && castsToName(tokens, index)));
     if (isSign(token, ')')) depthOfCall.pop();
     if (token.kind !== 'text') return [];
     const cast = isSign(tokens[index + 1], '::') && REG_TYPE.test(tokens[index + 2]?.text ?? '');
@@ -173,6 +201,9 @@ function literalsRead(tokens: readonly Token[]): string[] {
 const begins = (tokens: readonly Token[], index: number, word: string) => isWord(tokens[index], word) && (index === 0 || isSign(tokens[index - 1], ';'));
 
 const reads = (token: Token | undefined) => isName(token) && (READS_TEXT.test(token!.text) || REG_TYPE.test(token!.text));
+
+/** `format('… %I …', …)`; without a name in it, it is a text like any other, unless something is executed. */
+const formatsName = (tokens: readonly Token[], open: number) => tokens[open + 1]?.kind === 'text' && /%(\d+\$)?-?\d*I/.test(tokens[open + 1]!.text);
 
 /** `cast('x.y' as regclass)`, `('x' || '.y')::regclass` */
 function castsToName(tokens: readonly Token[], open: number): boolean {

@@ -77,6 +77,8 @@ describe('a module alone', () => {
       'test/modules/coupon/planted7.test.ts': `import '../order/support.ts';`,
       'test/modules/coupon/planted8.test.ts': `import { startTestKerf } from '../../support/kerf.ts'; await startTestKerf();`,
       'src/modules/payment/fake.ts': `export { createPaymentService as createFakePayments } from './payment-service.ts';`,
+      'test/modules/coupon/planted10.test.ts': `import '../../../src/modules/payment/fake.ts'; import '../../../src/modules/user/fake.ts';`,
+      'src/modules/coupon/planted11-service.ts': `import { createFakeCatalog } from '../catalog/fake.ts'; export const x = createFakeCatalog;`,
       'package.json': JSON.stringify({ ...JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')), imports: { '#order': './src/modules/order/order.ts' } }),
       'src/modules/coupon/planted9-service.ts': `export * from '#order';`,
       'src/modules/user/session.ts': `export * from '../order/order.ts';`,
@@ -86,6 +88,7 @@ describe('a module alone', () => {
     const chains = output.split('\n').filter((line) => line.includes(' → ')).map((line) => line.split(': ')[0]);
     expect(chains.toSorted()).toEqual([
       'src/modules/coupon/planted1-service.ts → src/modules/order/order-service.ts',
+      'src/modules/coupon/planted11-service.ts → src/modules/catalog/fake.ts',
       'src/modules/coupon/planted2-service.ts → src/modules/order/order-service.ts',
       'src/modules/coupon/planted3-service.ts → src/modules/order/order-service.ts',
       'src/modules/coupon/planted4-service.ts → src/modules/order/order-service.ts',
@@ -97,7 +100,9 @@ describe('a module alone', () => {
       'test/modules/coupon/planted7.test.ts → test/modules/order/support.ts',
       'test/modules/coupon/planted8.test.ts → test/support/kerf.ts → src/composition.ts → src/modules/catalog/module.ts',
     ]);
-    expect(verdictOf(output, 'coupon')).toContain('11 files lean on others');
+    expect(verdictOf(output, 'coupon')).toContain('12 files lean on others');
+    expect(output).toContain('planted11-service.ts → src/modules/catalog/fake.ts: a fake is for tests.');
+    expect(output).toMatch(/^coupon alone: \d+ files, of other modules only contracts and fakes and \d+ domain files that those fakes are made of;/m);
   });
 
   it('finds neither code nor files nor tables of another, however they are named', { timeout: WITHIN }, async () => {
@@ -109,12 +114,12 @@ describe('a module alone', () => {
         for (const path of ['src/modules/user/README.md', 'migrations/order/0001_carts_and_orders.sql', 'seed/products.csv']) it(path, () => void readFileSync(path));`,
       'test/modules/coupon/planted-tables.test.ts': `import { Client } from 'pg';
         import { it } from 'vitest';
-        import { createTestContext } from '../../support/module-context.ts';
+        import { createTestDatabase } from '../../support/database.ts';
         it.for(['coupon.promotions', '"order".orders', 'order_jobs.job'])('%s', async (table) => {
-          const context = await createTestContext('coupon');
-          const admin = new Client({ connectionString: context.adminUrl });
+          const database = await createTestDatabase();
+          const admin = new Client({ connectionString: database.adminUrl });
           await admin.connect();
-          await admin.query('select from ' + table).finally(() => admin.end().then(() => context.close()));
+          await admin.query('select from ' + table).finally(() => admin.end().then(() => database.drop()));
         });`,
       'test/modules/coupon/planted-types.ts': `export const total: number = 'seven';`,
     });

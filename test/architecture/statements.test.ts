@@ -52,6 +52,25 @@ const naming: [string, string, string][] = [
   ['what comes after an escaped quote', `select E'\\'' from catalog.products --'`, 'catalog'],
   ['a query to XML', `select query_to_xml('select * from catalog.products', true, true, '')`, 'catalog'],
   ['a second statement', 'select 1; select * from catalog.products', 'catalog'],
+  ['lock beside an alias', 'lock payment.payments; select payment.id from promotions payment', 'payment'],
+  ['truncate beside an alias', 'select payment.id from promotions payment; truncate only promotions, payment.payments', 'payment'],
+  ['analyze beside an alias', 'analyze verbose payment.payments; select payment.id from promotions payment', 'payment'],
+  ['vacuum beside an alias', 'vacuum (analyze) payment.payments; select payment.id from promotions payment', 'payment'],
+  ['a grant beside an alias', 'grant select on payment.payments to public; select payment.id from promotions payment', 'payment'],
+  ['a trigger beside an alias', 'create trigger t before insert on payment.payments execute function f(); select payment.id from promotions payment', 'payment'],
+  ['an index of that name', 'create unique index payment on payment.payments (id)', 'payment'],
+  ['a grant on a column of that name', 'grant select (payment) on payment.payments to public', 'payment'],
+  ['a role by set_config', `select set_config('role', 'kerf_catalog', true)`, 'catalog'],
+  ['a view beside an alias', 'create view payment.v as select payment.id from promotions payment', 'payment'],
+  ['a view of an expression beside an alias', 'create materialized view if not exists payment.v as select payment.id from promotions payment', 'payment'],
+  ['a cast beside an alias', 'select cast(payment.x as payment.state) from promotions payment', 'payment'],
+  ['a collation beside an alias', 'select payment.x collate payment.de from promotions payment', 'payment'],
+  ['the role of another module', 'set role kerf_catalog', 'catalog'],
+  ['the role of another module’s owner', `set local role 'kerf_catalog_owner'`, 'catalog'],
+  ['the session of another module', 'set session authorization kerf_catalog', 'catalog'],
+  ['a query for text search', `select * from ts_stat('select words from catalog.products')`, 'catalog'],
+  ['format, executed', `do 'begin execute format(''select 1 from catalog.products''); end'`, 'catalog'],
+  ['format of a name', `select format('select * from payment.%I', name) from promotions`, 'payment'],
 ];
 
 const innocent: [string, string][] = [
@@ -72,6 +91,12 @@ const innocent: [string, string][] = [
   ['another case', 'select * from "Order".orders'],
   ['dollars', `select $a$ "order".orders $a$, a$b$ from promotions`],
   ['its own search path', 'set search_path = coupon'],
+  ['what is formatted', `select format('%s', 'coupon.x'), format('payment.%s', id), format('order %s', 'payment.x') from promotions`],
+  ['a join on an alias', 'select 1 from promotions p join redemptions payment on payment.id = p.id'],
+  ['a join on an alias first', 'select 1 from redemptions payment join promotions p on payment.id = p.id'],
+  ['an update from an alias', 'update promotions p set x = payment.x from redemptions payment where (payment.id) = p.id for update of payment'],
+  ['a column cast to a plain type', 'select cast(payment.x as text) as y from redemptions payment'],
+  ['its own role', 'set role kerf_coupon'],
   ['what is not a name', 'select 1.5, a.b, x[1] from promotions where y > 2.order'],
 ];
 

@@ -16,8 +16,6 @@ export interface TestContext extends ModuleContext {
   clock: { now: Date };
   /** the same database under the same role for somebody else: another process, whose statements nobody guards */
   elsewhere: Database;
-  /** the administrator's address of this database */
-  adminUrl: string;
   close(): Promise<void>;
 }
 
@@ -59,7 +57,6 @@ export async function createTestContext(module: string): Promise<TestContext> {
     mails,
     clock,
     elsewhere,
-    adminUrl: database.adminUrl,
     async close() {
       await Promise.all([db.destroy(), elsewhere.destroy()]);
       await database.drop();
