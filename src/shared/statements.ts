@@ -51,10 +51,10 @@ function rememberingReader(module: string, modules: readonly string[]) {
 export const schemasOf = (module: string): readonly string[] => [module, `${module}_jobs`];
 
 /**
- * Which schemas of other modules a SQL text names: as the qualifier of a name, as a schema by itself, in a search path, by a module’s role,
- * as a role that is taken, or in a literal that Postgres reads as a name or as SQL (`'x.y'::regclass`, `execute`, function bodies). Other literals
- * are data. `"payment".id` is a column where the statement itself calls something `payment`. A search path that cannot be
- * read counts as every schema. Bindings matter only where a value is read as a name.
+ * Which schemas of other modules a SQL text names: as the qualifier of a name, as a schema by itself, in a search path,
+ * by a role of theirs, or in a literal that Postgres reads as a name or as SQL (`'x.y'::regclass`, `execute`, function
+ * bodies). Other literals are data. `"payment".id` is a column where the statement itself calls something `payment`. A
+ * search path that cannot be read counts as every schema. Bindings matter only where a value is read as a name.
  *
  * This reads honest SQL and most that is not; the wall against the rest is the module's role.
  */
