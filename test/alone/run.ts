@@ -34,7 +34,7 @@ export async function runAlone(module: string, { root, filters, keep, say, signa
   const started = performance.now();
   const tree = planTree(root, module);
   const verdict: Verdict = { module, files: tree.files.size, tests: 0, seconds: 0, failures: [] };
-  say(`\n${module} alone: ${tree.files.size} files, of other modules only contracts and fakes; without ${tree.left.length} files that lean on more.`);
+  say(`\n${module} alone: ${tree.files.size} files, of other modules only contracts and fakes${madeOf(tree.parts)}; without ${tree.left.length} files that lean on more.`);
   for (const leak of tree.leaks) say(leak);
   if (tree.leaks.length > 0) verdict.failures.push(`${tree.leaks.length === 1 ? '1 file leans' : `${tree.leaks.length} files lean`} on others`);
   if (!hasTests(tree, module)) verdict.failures.push(`no *.test.ts in test/modules/${module}`);
@@ -59,6 +59,8 @@ export async function runAlone(module: string, { root, filters, keep, say, signa
   verdict.seconds = (performance.now() - started) / 1_000;
   return verdict;
 }
+
+const madeOf = (parts: number) => (parts === 0 ? '' : ` and ${parts} domain ${parts === 1 ? 'file' : 'files'} that those fakes are made of`);
 
 const hasTests = ({ files }: Tree, module: string) => [...files.keys()].some((path) => path.startsWith(`test/modules/${module}/`) && path.endsWith('.test.ts'));
 

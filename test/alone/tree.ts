@@ -6,6 +6,8 @@ import { type ImportsOf, readImports } from './imports.ts';
 export interface Tree {
   /** each file of the tree by its place there, with its place in the checkout; the two differ for the parts of fakes only */
   files: ReadonlyMap<string, string>;
+  /** how many of them are the domain of other modules, for their fakes */
+  parts: number;
   /** files that go with what they lean on: the composition, the commands … */
   left: readonly string[];
   /** one sentence for each file that has to stay and leans on what is absent */
@@ -23,24 +25,27 @@ const moduleOf = (path: string) => /^(?:src|test)\/modules\/([^/]+)\//.exec(path
 const mustStay = (path: string) => moduleOf(path) !== undefined;
 
 /**
- * Of other modules stay the contract and the fake. A fake may share its module's domain; those files stay for the fake
- * alone, in a folder where nothing else finds them.
+ * Of other modules stay the contracts, and for tests the fakes that they import. A fake may share its module's domain; those
+ * files stay for the fake alone, in a folder where nothing else finds them.
  */
 export function planTree(root: string, module: string): Tree {
   const importsOf = readImports(root);
   const targetsOf = (path: string) => importsOf(path).map(({ target }) => target);
-  const present = new Set(candidates(root, module).filter((path) => !isForeign(path, module) || PUBLIC.test(path)));
-  const fakes = [...present].filter((path) => isForeign(path, module) && FAKE.test(path));
-  const parts = new Set(fakes.flatMap((fake) => partsOf(fake, targetsOf)));
+  const all = candidates(root, module);
+  const isForeignFake = (path: string) => isForeign(path, module) && FAKE.test(path);
+  const fakes = new Set(all.filter(isTest).flatMap((path) => targetsOf(path).filter(isForeignFake)));
+  const present = new Set(all.filter((path) => !isForeign(path, module) || fakes.has(path) || (PUBLIC.test(path) && !isForeignFake(path))));
+  const parts = new Set([...fakes].flatMap((fake) => partsOf(fake, targetsOf)));
 
   const sees = (from: string, target: string) =>
-    present.has(target) || (parts.has(target) && moduleOf(from) === moduleOf(target) && (FAKE.test(from) || parts.has(from)));
+    (present.has(target) && (!isForeignFake(target) || isTest(from))) || (parts.has(target) && moduleOf(from) === moduleOf(target) && (FAKE.test(from) || parts.has(from)));
   const missing = findMissing([...present, ...parts], targetsOf, sees);
 
   const lost = [...missing.keys()];
   const rest = [...present, ...parts].filter((path) => !missing.has(path));
   return {
     files: new Map(rest.map((path) => [parts.has(path) ? placeOfPart(path) : path, path])),
+    parts: rest.filter((path) => parts.has(path)).length,
     left: lost.filter((path) => !mustStay(path)),
     leaks: lost.map((path) => chainFrom(path, missing)).filter(startsTheLeak).map(sayLeak),
     importsOf,
@@ -61,6 +66,7 @@ const filesIn = (root: string, folder: string) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
 
+const isTest = (path: string) => path.startsWith('test/');
 const isForeign = (path: string, module: string) => ![undefined, module].includes(moduleOf(path));
 
 function partsOf(fake: string, targetsOf: (path: string) => string[]): string[] {
@@ -102,6 +108,7 @@ function sayLeak(chain: string[]): string {
   const [path, absent] = [chain[0]!, chain.at(-1)!];
   const owner = moduleOf(absent);
   if (owner === moduleOf(path)) return `${chain.join(' → ')}: a fake is made of its contract and its module's domain, so that it works without the rest of the module.`;
+  if (FAKE.test(absent)) return `${chain.join(' → ')}: a fake is for tests. Take the service as an argument, by its contract.`;
   const what = owner ? `the inside of ${owner}` : 'what no module has when it stands alone';
   return `${chain.join(' → ')}: that is ${what}. ${
     path.startsWith('test/')

@@ -77,6 +77,8 @@ describe('a module alone', () => {
       'test/modules/coupon/planted7.test.ts': `import '../order/support.ts';`,
       'test/modules/coupon/planted8.test.ts': `import { startTestKerf } from '../../support/kerf.ts'; await startTestKerf();`,
       'src/modules/payment/fake.ts': `export { createPaymentService as createFakePayments } from './payment-service.ts';`,
+      'test/modules/coupon/planted10.test.ts': `import '../../../src/modules/payment/fake.ts'; import '../../../src/modules/user/fake.ts';`,
+      'src/modules/coupon/planted11-service.ts': `import { createFakeCatalog } from '../catalog/fake.ts'; export const x = createFakeCatalog;`,
       'package.json': JSON.stringify({ ...JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')), imports: { '#order': './src/modules/order/order.ts' } }),
       'src/modules/coupon/planted9-service.ts': `export * from '#order';`,
       'src/modules/user/session.ts': `export * from '../order/order.ts';`,
@@ -86,6 +88,7 @@ describe('a module alone', () => {
     const chains = output.split('\n').filter((line) => line.includes(' → ')).map((line) => line.split(': ')[0]);
     expect(chains.toSorted()).toEqual([
       'src/modules/coupon/planted1-service.ts → src/modules/order/order-service.ts',
+      'src/modules/coupon/planted11-service.ts → src/modules/catalog/fake.ts',
       'src/modules/coupon/planted2-service.ts → src/modules/order/order-service.ts',
       'src/modules/coupon/planted3-service.ts → src/modules/order/order-service.ts',
       'src/modules/coupon/planted4-service.ts → src/modules/order/order-service.ts',
@@ -97,7 +100,9 @@ describe('a module alone', () => {
       'test/modules/coupon/planted7.test.ts → test/modules/order/support.ts',
       'test/modules/coupon/planted8.test.ts → test/support/kerf.ts → src/composition.ts → src/modules/catalog/module.ts',
     ]);
-    expect(verdictOf(output, 'coupon')).toContain('11 files lean on others');
+    expect(verdictOf(output, 'coupon')).toContain('12 files lean on others');
+    expect(output).toContain('planted11-service.ts → src/modules/catalog/fake.ts: a fake is for tests.');
+    expect(output).toMatch(/^coupon alone: \d+ files, of other modules only contracts and fakes and \d+ domain files that those fakes are made of;/m);
   });
 
   it('finds neither code nor files nor tables of another, however they are named', { timeout: WITHIN }, async () => {
