@@ -276,6 +276,7 @@ const tests: Plant[] = [
   { rule: 'tests-as-the-module', what: 'the administrator', file: named('test/modules/coupon/*.test.ts'), code: 'export const url = context.«adminUrl;' },
   { rule: 'tests-as-the-module', what: 'the administrator as it is provided', file: named('test/modules/coupon/*.test.ts'), code: "export const url = inject(«'adminUrl');" },
   { rule: 'code-in-a-room', what: 'a new folder', file: 'tools/new.ts', code: '«import "../src/modules/order/order-service.ts";' },
+  { rule: 'code-in-a-room', what: 'a script', file: 'tools/run', code: '«#!/usr/bin/env node' },
   { rule: 'code-in-a-room', what: 'a file in the root', file: 'reach.ts', code: '«import "./src/modules/order/order-service.ts";' },
   { rule: 'code-in-a-room', what: 'code between the tables', file: 'migrations/order/0002_fill.js', code: '«import "../../src/modules/order/order-service.ts";' },
 ];

@@ -31,8 +31,8 @@ export function findHidden(tree: Tree, { files }: ImportGraph, judge: Judge, cal
       ['imports-in-sight', computes, hiddenImports],
       ['settings-from-config', ENVIRONMENT.test(content) && judge.speaksOf('settings-from-config', file), environmentReads],
       ['events-only', LISTENS.test(file), (source) => usesBeyondEvents(source, [moduleOf(file)!, ...(calls[moduleOf(file)!] ?? [])])],
-      ['queries-in-repositories', NO_REPOSITORY.test(file) && DATABASE.test(content), (source) => queries(source, leadsTo)],
-      ['transactions-stay-open', NOT_THE_KERNEL.test(file) && DATABASE.test(content), (source) => waysOutOfTransactions(source, leadsTo)],
+      ['queries-in-repositories', NO_REPOSITORY.test(file) && DATABASE.test(content.replace(TRANSACTIONS, '')), (source) => queries(source, leadsTo)],
+      ['transactions-stay-open', NOT_THE_KERNEL.test(file) && WAYS_OUT.test(content), (source) => waysOutOfTransactions(source, leadsTo)],
       ['fakes-keep-the-inside', FAKE.test(file), (source) => insideGivenOut(source, leadsTo)],
       ['tests-as-the-module', file.startsWith('test/modules/') && content.includes('adminUrl'), (source) => mentions(source, 'adminUrl')],
     ];
@@ -76,6 +76,9 @@ const NOT_THE_KERNEL = /^(?:src\/(?!shared\/)|bin\/)/;
 
 // By a glance at its code a file is known that need not be parsed. An escaped name is none to a glance.
 const ENVIRONMENT = /\b(?:process|env|globalThis|global)\b|\\u/;
+/** the import that a module is meant to have */
+const TRANSACTIONS = /^import (?:type )?\{(?:[ ,]|type|Database|Transaction|transaction|insideTransaction)+\} from '[./]+shared\/database\.ts';$/gm;
+const WAYS_OUT = /outsideTransaction|\b(?:import|export)\s*(?:\*|\()[^;]*\/database\b|\\[xu]/;
 const DATABASE = /\/database\b|\braw\b|\b(?:db|trx)\s*[.(?]|\\[xu]/;
 const HINTS =
   /\bimport\s*[(./]|\brequire\b|\beval\b|\bFunction\b|\bgetBuiltinModule\b|\bvi\s*\.|['"`]\.{1,2}\/|\/\.{1,2}\/|['"`]\.\.['"`]|(?<![.\w])(?:src|test|bin|bench)\/|\bmodules['"`/]|\bmigrations\b|\\[xu]/;

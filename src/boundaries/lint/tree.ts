@@ -47,7 +47,7 @@ function straysIn(root: string): string[] {
   const others = readdirSync(root, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.') && ![...ROOMS, 'node_modules', 'coverage'].includes(name));
   return others
     .flatMap((entry) => (entry.isDirectory() ? entriesBelow(root, entry.name) : [{ entry, path: entry.name }]))
-    .filter(({ entry, path }) => entry.isFile() && CODE.test(path) && !/^[\w-]+\.config\.[^/]+$/.test(path))
+    .filter(({ entry, path }) => entry.isFile() && (CODE.test(path) || isScript(root, path)) && !/^[\w-]+\.config\.[^/]+$/.test(path))
     .map(({ path }) => path);
 }
 
