@@ -142,4 +142,7 @@ for (const command of [boundariesCommand, contractsCommand, mapCommand, newComma
 const every = (command: Command): Command[] => [command, ...command.commands.flatMap(every)];
 for (const command of every(program)) command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
 
+/** Whoever reads along may have read enough: `kerf contracts | head -1`. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? process.exit() : fail(error)));
+
 await program.parseAsync().catch(fail);

@@ -77,6 +77,24 @@ describe('kerf map', { timeout: 60_000 }, () => {
     await expect(content('docs/modules/payment.md')).rejects.toThrow();
   });
 
+  it.each([
+    ['is missing', undefined],
+    ['has another title', '# The users\n\nAccounts of people.\n'],
+    ['says nothing', '# user\n'],
+  ])('says in one sentence when a README %s', async (_what, text) => {
+    const path = join(tree, 'src/modules/user/README.md');
+    const good = await readFile(path, 'utf8');
+    await (text === undefined ? rm(path) : writeFile(path, text));
+    const run = promisify(execFile)('node', ['src/cli/kerf.ts', 'map', '--check'], { cwd: tree });
+    await expect(run).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/^src\/modules\/user\/README\.md has to begin with "# user"[^\n]*\n$/) });
+    await writeFile(path, good);
+  });
+
+  it('ends quietly when whoever reads along has read enough', async () => {
+    const run = promisify(execFile)('bash', ['-o', 'pipefail', '-c', 'node src/cli/kerf.ts config | true'], { cwd: tree });
+    await expect(run).resolves.toMatchObject({ stderr: '' });
+  });
+
   it('mends them, and touches nothing else', async () => {
     await writeFile(join(tree, 'docs/modules/by-hand.md'), 'Written by a person.\n');
     await appendFile(join(tree, 'src/modules/coupon/README.md'), '\nWritten by a person, too.\n');

@@ -20,16 +20,16 @@ const CANVASES = 'docs/modules';
  */
 export async function mapFiles(facts: readonly ModuleFacts[], sources: SourceFacts, root: string): Promise<Map<string, string | undefined>> {
   const canvases = facts.map((module): [string, string] => [`${CANVASES}/${module.name}.md`, GENERATED + toCanvas(module, sources)]);
-  const readmes = facts.map(async (module): Promise<[string, string]> => {
+  const readmes = await Promise.all(facts.map(async (module): Promise<[string, string]> => {
     const path = `src/modules/${module.name}/README.md`;
     return [path, withCard(path, await read(root, path), module, toCard(module, sources))];
-  });
+  }));
   return new Map<string, string | undefined>([
     ...(await generatedCanvases(root)).map((path): [string, undefined] => [path, undefined]),
     ['docs/map.svg', (await toSvg(graphOf(facts))).replace(/^(<\?xml[^>]*>\n)?/, (head) => head + GENERATED)],
     ['docs/map.md', GENERATED + toMapPage(facts, sources)],
     ...canvases,
-    ...(await Promise.all(readmes)),
+    ...readmes,
   ]);
 }
 
@@ -40,7 +40,7 @@ async function generatedCanvases(root: string): Promise<string[]> {
 }
 
 function withCard(path: string, readme: string | undefined, { name, owns }: ModuleFacts, card: string): string {
-  if (!readme || !owns) throw new ConfigError(`${path} has to begin with "# ${name}" and, after an empty line, one short sentence that says what the module owns.`);
+  if (!readme?.startsWith(`# ${name}\n`) || !owns) throw new ConfigError(`${path} has to begin with "# ${name}" and, after an empty line, one short sentence that says what the module owns.`);
   const marked = CARD.test(readme) ? readme : readme.replace(FIRST_PARAGRAPH, (start) => `${start.trimEnd()}\n\n${MARKERS}\n`);
   return marked.replace(CARD, (_, start: string, end: string) => start + card + end);
 }
