@@ -6,7 +6,7 @@ import { createInbox, createPublish, type Event, tidyInbox } from './shared/even
 import { type Contract, overWire, type Service } from './shared/contract.ts';
 import { connect, type Database, insideTransaction } from './shared/database.ts';
 import { notFound } from './shared/errors.ts';
-import { type Background, type Module, type ModuleContext, type Route, type Subscription, tokens } from './shared/module.ts';
+import { assertListens, type Background, type Module, type ModuleContext, type Route, type Subscription, tokens } from './shared/module.ts';
 import { createObservation, type Observed } from './shared/observation.ts';
 import { createQueue, type Handler } from './shared/queue.ts';
 import type { Settings } from './shared/settings.ts';
@@ -85,9 +85,14 @@ export function compose({ settings, log, databaseUrl, poolSize, now = () => new 
     if (forceWire) container.onActivation(contract.token, (_, service) => overWire(contract, service as never));
     return { name, module, db, queue, log: moduleLog };
   });
+  const subscriptionsOf = ({ name, module }: (typeof pools)[number]) => {
+    const subscriptions = bound<Subscription[]>(name, tokens(name).subscriptions, []);
+    assertListens(module, subscriptions);
+    return subscriptions;
+  };
   const hosted = pools.map((pool) => ({
     ...pool,
-    inbox: createInbox(pool.db, bound<Subscription[]>(pool.name, tokens(pool.name).subscriptions, [])),
+    inbox: createInbox(pool.db, subscriptionsOf(pool)),
     background: bound<Background>(pool.name, tokens(pool.name).background, {}),
   }));
 

@@ -27,6 +27,15 @@ export interface Module {
   wiring: ContainerModule;
 }
 
+/** A type that is handled and not listed would never arrive; one that is listed and not handled would be lost unnoticed. */
+export function assertListens({ contract: { module }, listens }: Pick<Module, 'contract' | 'listens'>, subscriptions: readonly Subscription[]): void {
+  const [listed, handled] = [new Set(listens.map(({ type }) => type)), new Set(subscriptions.map(({ type }) => type))];
+  const [unlisted] = handled.difference(listed);
+  const [unhandled] = listed.difference(handled);
+  if (unlisted) throw new Error(`${module} handles ${unlisted} and does not name it in \`listens\` of its module.ts: it would never arrive.`);
+  if (unhandled) throw new Error(`${module} names ${unhandled} in \`listens\` of its module.ts and has no subscription for it: it would be lost.`);
+}
+
 /** The injection tokens of a module. `service` is the token of its contract. */
 export const tokens = (module: string) => ({
   /** ModuleContext, bound by composition.ts */

@@ -18,7 +18,7 @@ export interface Tree {
 const PUBLIC = /^src\/modules\/[^/]+\/(contract\.ts|contract\.json|fake\.ts)$/;
 const FAKE = /^src\/modules\/[^/]+\/fake\.ts$/;
 /** Everything in a module that is not named after another task is its domain (docs/architecture.md). */
-const DOMAIN = /^src\/modules\/(?!.*\/(contract|module|fake|[^/]+-(service|repository|routes|subscriptions|jobs|flow))\.ts$).+\.ts$/;
+const DOMAIN = /^src\/modules\/(?!.*\/(contract|module|fake|[^/]+-(service|repository|routes|subscriptions|jobs|flow|provider|webhooks|page))\.ts$).+\.ts$/;
 
 const moduleOf = (path: string) => /^(?:src|test)\/modules\/([^/]+)\//.exec(path)?.[1];
 /** What a module alone must have whole. All else may go when it leans on others: the kernel does not, the composition does. */

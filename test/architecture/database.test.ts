@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { modules } from '../../src/composition.ts';
 import { readCatalog } from '../../src/boundaries/database/catalog-facts.ts';
 import type { Finding } from '../../src/boundaries/database/catalog-world.ts';
 import { SCHEMAS } from '../support/constants.ts';
@@ -129,6 +130,12 @@ describe('what the catalogs are asked', () => {
     const hit = found.find((finding) => finding.kind === kind && object.test(finding.object) && finding.module === module);
     expect(hit, JSON.stringify(found, null, 2)).toMatchObject({ problem: expect.stringMatching(/^[\s\S]+\.$/), advice: expect.stringMatching(/^[A-Z].+\.$/) });
   });
+});
+
+it('has an inbox for each module that listens', async () => {
+  const { rows } = await admin.query<{ schemaname: string }>(`select schemaname from pg_tables where tablename = 'inbox'`);
+  const listening = modules.filter(({ listens }) => listens.length > 0).map(({ contract }) => contract.module);
+  expect(rows.map(({ schemaname }) => schemaname).toSorted()).toEqual(listening.toSorted());
 });
 
 it('names the module at the other end, too', async () => {
