@@ -14,20 +14,22 @@ const KERF = ['admin', 'edge', 'kerf', 'migrations', 'modules', 'new', 'placemen
 const POSTGRES = /^(pg.*|postgres|public)$/;
 /** Words that Postgres takes for something else where a table's name is due, and the name of the table that counts migrations. */
 const NO_TABLES = ['migrations', 'references', 'values'];
+/** What code finds wherever it runs: a name like that hides it, or is taken for it by whoever checks what code reaches. */
+const EVERYWHERE = ['eval', 'exports', 'global', 'module', 'process', 'require'];
 
 /** Refuses what could not be a module's name in any tree. */
 export function assertModuleName(module: string): void {
   assertWord(module, 'a name for a module', 'ticket');
   if (KERF.includes(module) || module.endsWith('jobs')) throw new ConfigError(`"${module}" is a word of Kerf's own: choose another name.`);
   if (POSTGRES.test(module)) throw new ConfigError(`"${module}" belongs to Postgres, which has schemas and roles like that: choose another name.`);
-  if (!isVariable(module)) throw new ConfigError(`"${module}" is a word of the language itself, so no code could use it: choose another name.`);
+  if (!isFree(module)) throw new ConfigError(`"${module}" is a word of the language itself, so no code could use it: choose another name.`);
 }
 
 /** The names of a module that keeps `entry`: by default, what the module is called itself. */
 export function namesOf(module: string, entry = module): Names {
   assertWord(entry, 'a name for what it keeps', 'picture');
   const entries = pluralOf(entry);
-  if (isPlural(entry) || !isVariable(entry) || NO_TABLES.includes(entries)) {
+  if (isPlural(entry) || !isFree(entry) || NO_TABLES.includes(entries)) {
     throw new ConfigError(`"${entry}" can hardly name one of them and "${entries}" many: say with --of what one is called, like "kerf new module analytics --of report".`);
   }
   return { module, entry, entries };
@@ -50,7 +52,9 @@ export const withArticle = (word: string): string => `${/^([aeio]|u(?!ni|se|ti))
 
 export const capitalized = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
 
-function isVariable(word: string): boolean {
+/** Whether code may call something so: also the key of an object, where every object answers to `constructor`. */
+function isFree(word: string): boolean {
+  if (EVERYWHERE.includes(word) || word in {}) return false;
   try {
     return Boolean(new Script(`'use strict'; async () => { const ${word} = 0; };`));
   } catch {
