@@ -9,7 +9,7 @@ import { type Contract, contractHash, describeContract } from '../shared/contrac
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** `kerf contracts …` */
-export const contractsCommand = new Command('contracts').description('what modules promise each other');
+export const contractsCommand = new Command('contracts').description('what modules promise each other').helpCommand(false);
 
 contractsCommand
   .command('check', { isDefault: true })

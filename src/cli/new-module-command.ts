@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addModule, type Written } from './new-module/new-module.ts';
+import { Interrupted } from './new-module/tree.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
@@ -9,20 +10,27 @@ module keeps is called by the same word and its plural, or by the one given with
 list and archive, for staff below /v1/admin, with an event, a table and tests of all of it: rename from there.`;
 
 /** `kerf new …` */
-export const newCommand = new Command('new').description('begin something new');
+export const newCommand = new Command('new').description('begin something new').helpCommand(false);
 
 newCommand
   .command('module <name>')
   .description('write a module that passes every check: contract, service, repository, migration, routes, tests, wiring')
   .option('--of <word>', 'what it keeps, one of it, when that has another name: new module gallery --of picture')
-  .option('--dry-run', 'check everything, list what would be written, and write nothing', false)
+  .option('--dry-run', 'check everything, list what would be written, and write nothing')
   .addHelpText('after', HELP)
-  .action(async (module: string, { of, dryRun }: { of?: string; dryRun: boolean }) => {
-    const written = await addModule({ module, of, dryRun });
+  .action(async (module: string, { of, dryRun = false }: { of?: string; dryRun?: boolean }) => {
+    const written = await addModule({ module, of, dryRun, onProgress: say }).catch(whenInterrupted);
+    if (!written) return;
     const files = linesOf(written);
     const head = `The module ${module} ${dryRun ? 'would be written' : 'is there'}, in ${files.length} files:`;
-    say([head, ...files, dryRun ? 'Its contract.json and the map in docs/ would be made from them.' : nextSteps(module)].join('\n'));
+    say([head, ...files, `Its routes: ${written.routes}`, dryRun ? 'Its contract.json and the map in docs/ would be made from them.' : nextSteps(module)].join('\n'));
   });
+
+function whenInterrupted(error: unknown): void {
+  if (!(error instanceof Interrupted)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 130;
+}
 
 const linesOf = ({ added, wired, derived }: Written) => [
   ...added.map((path) => `  ${path}`),

@@ -5,8 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { assertNewEntry, assertNewModule } from '../../src/cli/new-module/free.ts';
 import { assertModuleName, namesOf, pluralOf, withArticle } from '../../src/cli/new-module/names.ts';
 import { filesOf, inWordsOf, readTemplate, wordsOf } from '../../src/cli/new-module/template.ts';
-import { writeTree } from '../../src/cli/new-module/tree.ts';
+import { allOrNothing, Interrupted } from '../../src/cli/new-module/tree.ts';
 import { withModule, withRow } from '../../src/cli/new-module/wiring.ts';
+import { ConfigError } from '../../src/setup/config-error.ts';
 
 /** Everything that is asked of a name before anything is written. */
 async function refusalOf(module: string, entry?: string): Promise<string> {
@@ -112,7 +113,10 @@ describe('the wiring', () => {
   it('adds a row to the table of calls, and nothing else', () => {
     const table = (rows: string) => `/** Why. */\nexport const calls: Readonly<Record<string, readonly string[]>> = {\n${rows}};\n\nexport const MODULES = Object.keys(calls);\n`;
     expect(withRow(table("  user: [],\n  order: ['user'],\n"), 'ticket')).toBe(table("  user: [],\n  order: ['user'],\n  ticket: [],\n"));
-    expect(() => withRow(table("  user: [],\n  ...others,\n"), 'ticket')).toThrow('nothing was written');
+    expect(() => withRow(table("  user: [],\n  ...others,\n"), 'ticket')).toThrow(
+      'src/calls.ts:4 is neither a row like "coupon: []," nor a comment, so the module cannot be added there: nothing was written.',
+    );
+    expect(() => withRow('export const MODULES = [];\n', 'ticket')).toThrow('src/calls.ts has no line that begins "export const calls:"');
   });
 
   it('adds the import in order and the line at the end of the list', () => {
@@ -121,8 +125,26 @@ describe('the wiring', () => {
     expect(withModule(composition(line('order') + line('user'), '  userModule,\n  orderModule,\n'), 'ticket')).toBe(
       composition(line('order') + line('ticket') + line('user'), '  userModule,\n  orderModule,\n  ticketModule,\n'),
     );
-    expect(() => withModule(composition(line('user'), '  userModule, orderModule,\n'), 'ticket')).toThrow('nothing was written');
-    expect(() => withModule(composition('', '  userModule,\n'), 'ticket')).toThrow('nothing was written');
+    expect(() => withModule(composition(line('user'), '  userModule, orderModule,\n'), 'ticket')).toThrow('src/composition.ts:5 is neither a row like "couponModule,"');
+    expect(() => withModule(composition('', '  userModule,\n'), 'ticket')).toThrow('src/composition.ts has no line like "import { couponModule }');
+  });
+
+  it.each([
+    ['comments', '  // Who they are.\n  user: [],\n  /** What they buy,\n   * and where. */\n\n  order: [\'user\'], // asks who it is\n'],
+    ['other ends of lines', '  user: [],\r\n  order: [\'user\'],\r\n'],
+  ])('keeps %s', (_, rows) => {
+    const end = /\r?\n/.exec(rows)![0];
+    const source = `export const calls: Rows = {${end}${rows}};${end}`;
+    expect(withRow(source, 'ticket')).toBe(source.replace('};', `  ticket: [],${end}};`));
+  });
+
+  it('keeps comments and other ends of lines in the composition', () => {
+    const source = [
+      "import { userModule } from './modules/user/module.ts'; // who", 'export const modules: readonly Module[] = [', '  // first', '  userModule, // all ask it', '];', '',
+    ];
+    expect(withModule(source.join('\r\n'), 'ticket')).toBe(
+      ["import { ticketModule } from './modules/ticket/module.ts';", ...source.toSpliced(4, 0, '  ticketModule,')].join('\r\n'),
+    );
   });
 });
 
@@ -141,15 +163,43 @@ describe('writing', () => {
     expect(await readFile(join(root, 'there/kept'), 'utf8')).toBe('before');
   };
 
-  it('makes what is missing and can be taken back', async () => {
-    const undo = await writeTree(root, files);
+  it('makes what is missing', async () => {
+    await allOrNothing(root, (write) => write(files));
     for (const [path, text] of files) expect(await readFile(join(root, path), 'utf8')).toBe(text);
-    await undo();
-    await intact();
   });
 
   it('leaves nothing of what cannot be written whole', async () => {
-    await expect(writeTree(root, new Map([...files, ['there', 'a folder cannot say this']]))).rejects.toThrow(/cannot be written \(EISDIR\): everything is as it was/);
+    const impossible = allOrNothing(root, (write) => write(new Map([...files, ['there', 'a folder cannot say this']])));
+    await expect(impossible).rejects.toThrow(/^there cannot be written \(EISDIR\): everything is as it was\.$/);
+    await intact();
+  });
+
+  it('leaves nothing when what follows fails', async () => {
+    const failed = allOrNothing(root, async (write) => {
+      await write(files);
+      throw new ConfigError('No map can be drawn');
+    });
+    await expect(failed).rejects.toThrow('No map can be drawn: everything is as it was.');
+    await intact();
+  });
+
+  it('takes back the rest when something cannot be, and names that', async () => {
+    const failed = allOrNothing(root, async (write) => {
+      await write(files);
+      await rm(join(root, 'there/kept'));
+      await mkdir(join(root, 'there/kept'));
+      throw new ConfigError('No map can be drawn');
+    });
+    await expect(failed).rejects.toThrow('No map can be drawn: everything is as it was but there/kept, which cannot be restored.');
+    expect((await readdir(root, { recursive: true })).toSorted()).toEqual(['there', 'there/kept']);
+  });
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('leaves nothing when %s stops it', async (signal) => {
+    const stopped = allOrNothing(root, async (write) => {
+      await write(files);
+      process.emit(signal);
+    });
+    await expect(stopped).rejects.toThrow(new Interrupted('Stopped: everything is as it was.'));
     await intact();
   });
 });

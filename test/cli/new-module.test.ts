@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +57,7 @@ describe('kerf new module', { timeout: 120_000 }, () => {
       '  migrations/quokka/0001_quokkas.sql',
       '  test/modules/quokka/service.test.ts',
       '  src/calls.ts (a line)',
+      'Its routes: /v1/admin/quokkas',
     ]));
     expect(await snapshot()).toEqual(before);
   });
@@ -65,9 +67,9 @@ describe('kerf new module', { timeout: 120_000 }, () => {
   });
 
   it.each([
-    ['the table of calls has another form', 'src/calls.ts', /^};$/m, '  ...{},\n};', /^src\/calls\.ts is not a table of rows like .+: nothing was written\.$/],
-    ['the composition has another form', 'src/composition.ts', '  userModule,\n', '  userModule, ', /^src\/composition\.ts does not import its modules .+: nothing was written\.$/],
-    ['the map cannot be drawn', 'src/modules/user/README.md', /^# user$/m, '', /^Contract and map cannot be generated with the module, so nothing was written: src\/modules\/user\/README\.md has to begin .+$/],
+    ['the table of calls has another form', 'src/calls.ts', /^};$/m, '  ...{},\n};', /^src\/calls\.ts:\d+ is neither a row like .+: nothing was written\.$/],
+    ['the composition has another form', 'src/composition.ts', '  userModule,\n', '  userModule, ', /^src\/composition\.ts:\d+ is neither a row like .+: nothing was written\.$/],
+    ['the map cannot be drawn', 'src/modules/user/README.md', /^# user$/m, '', /^Contract and map cannot be generated with the module \(src\/modules\/user\/README\.md has to begin .+\): everything is as it was\.$/],
   ])('leaves everything as it was when %s', async (_, path, from, to, sentence) => {
     const intact = await readFile(join(tree, path), 'utf8');
     await writeFile(join(tree, path), intact.replace(from, to));
@@ -75,6 +77,16 @@ describe('kerf new module', { timeout: 120_000 }, () => {
     expect(outcome(await kerf('new', 'module', 'quokka'))).toEqual({ code: 2, sentence: expect.stringMatching(sentence) });
     expect(await snapshot()).toEqual(before);
     await writeFile(join(tree, path), intact);
+  });
+});
+
+describe('kerf new module, stopped', { timeout: 120_000 }, () => {
+  it('leaves everything as it was', async () => {
+    const before = await snapshot();
+    const run = spawn(process.execPath, ['src/cli/kerf.ts', 'new', 'module', 'quokka'], { cwd: tree, stdio: ['ignore', 'pipe', 'inherit'] });
+    run.stdout.once('data', () => run.kill('SIGINT'));
+    expect(await once(run, 'exit')).toEqual([130, null]);
+    expect(await snapshot()).toEqual(before);
   });
 });
 
@@ -92,7 +104,7 @@ describe('a tree with two new modules', { timeout: 300_000 }, () => {
 
   it('was told what there is now and what to do next', () => {
     expect(written.map(outcome)).toEqual([{ code: 0, sentence: '' }, { code: 0, sentence: '' }]);
-    expect(written[0]!.stdout).toMatch(/^The module quokka is there, in 19 files:\n/);
+    expect(written[0]!.stdout).toMatch(/^Drawing the map with it\.\nThe module quokka is there, in 19 files:\n/);
     for (const line of ['src/modules/quokka/contract.json (generated)', 'docs/modules/quokka.md (generated)', 'npx vitest run test/modules/quokka:']) {
       expect(written[0]!.stdout).toContain(`  ${line}`);
     }

@@ -6,7 +6,7 @@ import { derive } from './derivation.ts';
 import { assertNewEntry, assertNewModule } from './free.ts';
 import { assertModuleName, namesOf } from './names.ts';
 import { filesOf, readTemplate, wordsOf } from './template.ts';
-import { writeTree } from './tree.ts';
+import { allOrNothing } from './tree.ts';
 import { withModule, withRow } from './wiring.ts';
 
 export interface NewModule {
@@ -14,17 +14,20 @@ export interface NewModule {
   /** what one of those is called that it keeps; default: like the module */
   of: string | undefined;
   dryRun: boolean;
+  onProgress(line: string): void;
 }
 
 /** Paths in the tree. `derived`: made from the others, as `kerf contracts accept` and `kerf map` make them. */
 export interface Written {
+  /** where what it keeps is in the public API */
+  routes: string;
   added: string[];
   wired: string[];
   derived: string[];
 }
 
 /** Adds a module to this tree: everything is checked before anything is written, and what fails leaves nothing behind. */
-export async function addModule({ module, of, dryRun }: NewModule): Promise<Written> {
+export async function addModule({ module, of, dryRun, onProgress }: NewModule): Promise<Written> {
   assertModuleName(module);
   assertNewModule(module);
   const names = namesOf(module, of);
@@ -35,21 +38,18 @@ export async function addModule({ module, of, dryRun }: NewModule): Promise<Writ
     ['src/calls.ts', withRow(await read('src/calls.ts'), module)],
     ['src/composition.ts', withModule(await read('src/composition.ts'), module)],
   ]);
-  const written = { added: [...added.keys()], wired: [...wired.keys()], derived: [] };
-  return dryRun ? written : { ...written, derived: await write(module, new Map([...added, ...wired])) };
+  const written = { routes: `/v1/admin/${names.entries}`, added: [...added.keys()], wired: [...wired.keys()], derived: [] };
+  return dryRun ? written : { ...written, derived: await write(module, new Map([...added, ...wired]), onProgress) };
 }
 
 const read = (path: string) => readFile(join(ROOT, path), 'utf8');
 
 /** Writes the module, and what is derived from the tree that has it. */
-async function write(module: string, files: ReadonlyMap<string, string>): Promise<string[]> {
-  const undo = await writeTree(ROOT, files);
-  try {
-    const map = await derive(module);
-    await writeTree(ROOT, map);
+const write = (module: string, files: ReadonlyMap<string, string>, onProgress: (line: string) => void) =>
+  allOrNothing(ROOT, async (write, stopped) => {
+    await write(files);
+    onProgress('Drawing the map with it.');
+    const map = await derive(module, stopped);
+    await write(map);
     return [snapshotPath(module), ...map.keys()];
-  } catch (error) {
-    await undo();
-    throw error;
-  }
-}
+  });

@@ -1,25 +1,49 @@
 import { ConfigError } from '../../setup/config-error.ts';
 
-const CALLS = /(?<=export const calls: .* = \{\n(?:  \w+: \[.*\],\n)+)(?=\};)/;
-const MODULES = /(?<=export const modules: .* = \[\n(?:  \w+Module,\n)+)(?=\];)/;
-const IMPORTS = /(?:import \{ \w+Module \} from '\.\/modules\/\w+\/module\.ts';\n)+/;
+/** A table in a source: a row or a comment per line, from the line that opens it to the bracket that closes it. */
+interface Table {
+  path: string;
+  opening: string;
+  closing: string;
+  row: RegExp;
+  example: string;
+}
+
+const CALLS: Table = {
+  path: 'src/calls.ts', opening: 'export const calls:', closing: '};', row: /^\s*\w+: \[[^\]]*\],\s*(\/[/*].*)?$/, example: 'coupon: [],',
+};
+const MODULES: Table = {
+  path: 'src/composition.ts', opening: 'export const modules:', closing: '];', row: /^\s*\w+Module,\s*(\/[/*].*)?$/, example: 'couponModule,',
+};
+const COMMENT = /^\s*(\/\/.*|\/?\*.*)?$/;
+const IMPORT = /^import \{ \w+Module \} from '(\.\/modules\/\w+\/module\.ts)';/;
 
 /** src/calls.ts with a row for a module that calls nobody. */
-export const withRow = (source: string, module: string): string =>
-  replaced(source, CALLS, () => `  ${module}: [],\n`, `src/calls.ts is not a table of rows like "coupon: [],"`);
+export const withRow = (source: string, module: string): string => edited(source, (lines) => withLast(lines, CALLS, `  ${module}: [],`));
 
 /** src/composition.ts with the module's import, among the others by name, and its line. */
-export function withModule(source: string, module: string): string {
-  const own = `import { ${module}Module } from './modules/${module}/module.ts';\n`;
-  const unexpected = 'src/composition.ts does not import its modules and list them one per line';
-  const imported = replaced(source, IMPORTS, (lines) => `${[...lines.trimEnd().split('\n'), own.trimEnd()].toSorted(byPath).join('\n')}\n`, unexpected);
-  return replaced(imported, MODULES, () => `  ${module}Module,\n`, unexpected);
+export const withModule = (source: string, module: string): string =>
+  edited(source, (lines) => withImport(withLast(lines, MODULES, `  ${module}Module,`), module));
+
+/** Whoever checked it out with other ends of lines keeps them. */
+function edited(source: string, edit: (lines: string[]) => string[]): string {
+  return edit(source.split(/\r?\n/)).join(source.includes('\r\n') ? '\r\n' : '\n');
 }
 
-const byPath = (a: string, b: string) => (pathIn(a) < pathIn(b) ? -1 : 1);
-const pathIn = (line: string) => /'(.*)'/.exec(line)![1]!;
-
-function replaced(source: string, place: RegExp, change: (found: string) => string, unexpected: string): string {
-  if (!place.test(source)) throw new ConfigError(`${unexpected} any more, so the module cannot be added there: nothing was written.`);
-  return source.replace(place, change);
+function withImport(lines: string[], module: string): string[] {
+  const path = `./modules/${module}/module.ts`;
+  const imports = lines.flatMap((line, at) => (IMPORT.test(line) ? [{ at, path: IMPORT.exec(line)![1]! }] : []));
+  const last = imports.at(-1);
+  if (!last) throw unexpected('src/composition.ts has no line like "import { couponModule } from \'./modules/coupon/module.ts\';"');
+  return lines.toSpliced(imports.find((other) => other.path > path)?.at ?? last.at + 1, 0, `import { ${module}Module } from '${path}';`);
 }
+
+function withLast(lines: string[], { path, opening, closing, row, example }: Table, line: string): string[] {
+  const start = lines.findIndex((text) => text.startsWith(opening));
+  if (start < 0) throw unexpected(`${path} has no line that begins "${opening}"`);
+  const end = lines.findIndex((text, at) => at > start && !row.test(text) && !COMMENT.test(text));
+  if (lines[end] !== closing) throw unexpected(`${path}:${end + 1} is neither a row like "${example}" nor a comment`);
+  return lines.toSpliced(end, 0, line);
+}
+
+const unexpected = (what: string) => new ConfigError(`${what}, so the module cannot be added there: nothing was written.`);
