@@ -1,14 +1,22 @@
 import 'reflect-metadata';
+import type { RequestListener } from 'node:http';
 import { Container } from 'inversify';
 import type { Logger } from 'pino';
-import { calls, MODULES } from './calls.ts';
+import { MODULES } from './calls.ts';
+import { createPeers } from './placement/peers.ts';
+import { assertComplete, type Placement } from './placement/placement.ts';
+import { topologyOf } from './placement/topology.ts';
 import { createInbox, createPublish, type Event, tidyInbox } from './shared/events.ts';
 import { type Contract, overWire, type Service } from './shared/contract.ts';
-import { connect, type Database, insideTransaction } from './shared/database.ts';
-import { notFound } from './shared/errors.ts';
+import { connect, type Database } from './shared/database.ts';
 import { assertListens, type Background, type Module, type ModuleContext, type Route, type Subscription, tokens } from './shared/module.ts';
 import { createObservation, type Observed } from './shared/observation.ts';
 import { createQueue, type Handler } from './shared/queue.ts';
+import type { Remote } from './shared/seam/client.ts';
+import { callEdge } from './shared/seam/edge.ts';
+import type { EdgePolicy } from './shared/seam/resilience.ts';
+import { serve } from './shared/seam/server.ts';
+import { createServiceTokens, derivedKeys, type ServiceTokens } from './shared/seam/service-token.ts';
 import type { Settings } from './shared/settings.ts';
 import { watchStatements } from './shared/statements.ts';
 import { sweep } from './shared/sweep.ts';
@@ -29,27 +37,39 @@ export const modules: readonly Module[] = [
   orderModule,
 ];
 
+const topology = topologyOf(modules);
+const ALL_HERE: Placement = { hosts: MODULES, addresses: {}, edge: true };
+
 export interface Composition {
   settings: Settings;
   log: Logger;
   /** address of a module's database, with its own role */
   databaseUrl: (module: string) => string;
   poolSize: number;
+  /** default: every module and the public API here */
+  placement?: Placement;
+  /** who is who between processes; default: keys that follow from the secret */
+  serviceTokens?: ServiceTokens;
   now?: () => Date;
   /** send every call between modules through the encoding of the wire, as if they were apart */
   forceWire?: boolean;
+  policy?: Partial<EdgePolicy>;
 }
 
 /** The modules of this process, wired and not yet working in the background. */
 export interface Kerf {
   /** a module's service by its contract, as the edge and commands call it */
   service<C extends Contract>(contract: C): Service<C>;
+  /** the public routes of every module, wherever it lives */
   routes: readonly Route[];
+  /** of the modules that run here */
   databases: ReadonlyMap<string, Database>;
+  /** answers other processes' calls to the modules that run here */
+  seam: RequestListener;
+  /** the modules elsewhere that are called from here, one for each edge of the call table */
+  peers: readonly Remote<Contract>[];
   /** what crossed the boundaries between modules so far */
   observed(): Observed;
-  /** takes an event to a module's inbox */
-  deliver(module: string, event: Event): Promise<void>;
   /** prepares the modules (signing keys and the like); before the first call */
   prepare(): Promise<void>;
   /** starts queues and sweeps */
@@ -58,96 +78,103 @@ export interface Kerf {
   stop(): Promise<void>;
 }
 
-export function compose({ settings, log, databaseUrl, poolSize, now = () => new Date(), forceWire = false }: Composition): Kerf {
+/** Wires the modules that this placement puts here, and clients for the others. Throws a ConfigError when one is nowhere. */
+export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_HERE, now = () => new Date(), forceWire = false, policy = {}, ...given }: Composition): Kerf {
+  const serviceTokens = given.serviceTokens ?? createServiceTokens(derivedKeys(settings.secret), now);
+  assertComplete(placement, MODULES, topology);
   const observation = createObservation(now);
-  const containers = new Map(modules.map(({ contract }) => [contract.module, new Container()]));
-  const containerOf = (name: string) => containers.get(name)!;
-  const bound = <T>(name: string, token: symbol, absent: T) => (containerOf(name).isBound(token) ? containerOf(name).get<T>(token) : absent);
-  const seam = <C extends Contract>(from: string, contract: C): Service<C> =>
-    callees(contract, (method) => {
-      if (insideTransaction()) throw new Error(`${from} called ${contract.module}.${method} inside a transaction, which would span two modules: call before or after it.`);
-      observation.called(from, contract.module, method);
-      return containerOf(contract.module).get(contract.token);
-    });
+  const peers = createPeers({ addresses: placement.addresses, tokens: serviceTokens, log, policy });
 
-  const pools = modules.map((module) => {
-    const { contract, wiring } = module;
-    const name = contract.module;
+  const isHere = ({ module }: Contract) => placement.hosts.includes(module);
+  const host = (module: Module) => {
+    const name = module.contract.module;
     const moduleLog = log.child({ module: name });
     const db = connect({ url: databaseUrl(name), applicationName: `kerf ${name}`, poolSize });
     watchStatements(db, { module: name, modules: [...MODULES, 'edge'] }, ({ text, foreign }) => foreign.forEach((schema) => observation.namedForeignSchema(name, schema, text)));
     const queue = createQueue(name, db, moduleLog);
-    const publish = createPublish(name, queue, listenersOf, now);
-    const container = containerOf(name);
+    const container = new Container();
+    const publish = createPublish(name, queue, topology.listeners, now);
     container.bind<ModuleContext>(tokens(name).context).toConstantValue({ db, queue, publish, log: moduleLog, now, settings });
-    for (const callee of calleesOf(name)) container.bind(callee.token).toConstantValue(seam(name, callee));
-    container.load(wiring);
-    if (forceWire) container.onActivation(contract.token, (_, service) => overWire(contract, service as never));
-    return { name, module, db, queue, log: moduleLog };
-  });
-  const subscriptionsOf = ({ name, module }: (typeof pools)[number]) => {
-    const subscriptions = bound<Subscription[]>(name, tokens(name).subscriptions, []);
-    assertListens(module, subscriptions);
-    return subscriptions;
+    for (const callee of topology.callees(name)) container.bind(callee.token).toConstantValue(seam(name, callee));
+    container.load(module.wiring);
+    if (forceWire) container.onActivation(module.contract.token, (_, service) => overWire(module.contract, service as never));
+    return { name, module, db, queue, log: moduleLog, container };
   };
-  const hosted = pools.map((pool) => ({
-    ...pool,
-    inbox: createInbox(pool.db, subscriptionsOf(pool)),
-    background: bound<Background>(pool.name, tokens(pool.name).background, {}),
-  }));
+  /** The service of a contract as one caller sees it: the module's own where it runs here, a client where it does not. */
+  const seam = <C extends Contract>(from: string, contract: C): Service<C> => {
+    const remote = isHere(contract) ? undefined : peers.to(from, contract);
+    return callEdge(contract, from, observation, () => remote?.service ?? hosted.get(contract.module)!.container.get<Service<C>>(contract.token));
+  };
+  const hosted: ReadonlyMap<string, ReturnType<typeof host>> = new Map(
+    modules.filter(({ contract }) => isHere(contract)).map((module) => [module.contract.module, host(module)]),
+  );
+  const parts = [...hosted.values()].map((part) => {
+    const subscriptions = bound<Subscription[]>(part.container, tokens(part.name).subscriptions, []);
+    assertListens(part.module, subscriptions);
+    return { ...part, inbox: createInbox(part.db, subscriptions), background: bound<Background>(part.container, tokens(part.name).background, {}) };
+  });
 
-  const deliver = async (to: string, event: Event) => {
-    const subscriber = hosted.find(({ name }) => name === to);
-    if (!subscriber) throw notFound('module');
-    await subscriber.inbox(event);
-    observation.delivered(event.type, event.source.replace('kerf/', ''), to);
+  const deliver = async (from: string, to: string, event: Event) => {
+    const inbox = parts.find(({ name }) => name === to)?.inbox;
+    await (inbox ? inbox(event) : peers.to(from, topology.contract(to)).deliver(event));
+    observation.delivered(event.type, from, to);
   };
   const sweeps: { stop(): Promise<void> }[] = [];
-  const startWorkOf = async ({ module, db, queue, log: moduleLog, background }: (typeof hosted)[number]) => {
+  const startWorkOf = async ({ name, module, db, queue, log: moduleLog, background }: (typeof parts)[number]) => {
     const { jobs } = background;
     const publishes = Object.keys(module.contract.events).length > 0;
-    await queue.start({ ...(publishes && { events: toSubscriber(deliver) }), ...(jobs && { jobs: toJob(jobs) }) });
+    await queue.start({ ...(publishes && { events: toSubscriber(name, deliver) }), ...(jobs && { jobs: toJob(jobs) }) });
     const forget = { name: 'forget handled events', every: 3_600, run: () => tidyInbox(db, now()) };
     const recurring = [...(background.sweeps ?? []), ...(module.listens.length > 0 ? [forget] : [])];
     sweeps.push(...recurring.map((job) => sweep(job, moduleLog.child({ sweep: job.name }))));
   };
+  /** Routes know nothing but the contract: they are served where the edge is, wherever the module is. */
+  const routesOf = ({ contract, wiring }: Module): Route[] => {
+    const container = hosted.get(contract.module)?.container ?? new Container();
+    if (!isHere(contract)) {
+      container.load(wiring);
+      container.rebind(contract.token).toConstantValue(seam('edge', contract));
+    }
+    return bound<Route[]>(container, tokens(contract.module).routes, []);
+  };
 
   return {
     service: (contract) => seam('edge', contract),
+    routes: placement.edge ? modules.flatMap(routesOf) : [],
+    databases: new Map(parts.map(({ name, db }) => [name, db])),
+    seam: serve({
+      served: parts.map(({ name, module: { contract }, container, inbox }) => ({
+        contract,
+        service: container.get(contract.token),
+        deliver: inbox,
+        callers: [...topology.callers(name), 'edge'],
+        publishers: topology.publishers(name),
+      })),
+      tokens: serviceTokens,
+      log,
+    }),
+    peers: peers.all(),
     observed: observation.report,
-    routes: hosted.flatMap(({ name }) => bound<Route[]>(name, tokens(name).routes, [])),
-    databases: new Map(hosted.map(({ name, db }) => [name, db])),
-    deliver,
     async prepare() {
-      await Promise.all(hosted.map(({ background }) => background.prepare?.()));
+      await Promise.all(parts.map(({ background }) => background.prepare?.()));
     },
     async startWork() {
-      await Promise.all(hosted.map(startWorkOf));
+      await Promise.all(parts.map(startWorkOf));
     },
     async stop() {
       await Promise.all(sweeps.map((running) => running.stop()));
-      await Promise.all(hosted.map(({ queue }) => queue.stop()));
-      await Promise.all(hosted.map(({ db }) => db.destroy()));
+      await Promise.all(parts.map(({ queue }) => queue.stop()));
+      await peers.close();
+      await Promise.all(parts.map(({ db }) => db.destroy()));
     },
   };
 }
 
-/** The service of a contract, where each call asks `service` first for whom it goes to. */
-function callees<C extends Contract>(contract: C, service: (method: string) => Service<C>): Service<C> {
-  const methods = Object.keys(contract.methods).map((name) => [name, async (input: never) => service(name)[name as keyof Service<C>](input)]);
-  return Object.fromEntries(methods) as Service<C>;
-}
+const bound = <T>(container: Container, token: symbol, absent: T) => (container.isBound(token) ? container.get<T>(token) : absent);
 
-/** The contracts that a module may call, by the table in calls.ts: no other token is bound for it. */
-const calleesOf = (name: string) => modules.map(({ contract }) => contract).filter(({ module }) => calls[name]?.includes(module));
-
-/** The modules that handle this type of event. */
-const listenersOf = (type: string) =>
-  modules.filter(({ listens }) => listens.some((event) => event.type === type)).map(({ contract }) => contract.module);
-
-const toSubscriber = (deliver: Kerf['deliver']): Handler => async ({ data }) => {
+const toSubscriber = (from: string, deliver: (from: string, to: string, event: Event) => Promise<void>): Handler => async ({ data }) => {
   const { to, event } = data as { to: string; event: Event };
-  await deliver(to, event);
+  await deliver(from, to, event);
 };
 
 const toJob = (jobs: NonNullable<Background['jobs']>): Handler => async ({ data }) => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MODULES } from './calls.ts';
+import type { Placement } from './placement/placement.ts';
 import { ConfigError } from './setup/config-error.ts';
 import type { Settings } from './shared/settings.ts';
 
@@ -8,6 +9,7 @@ const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 't
 const postgresUrl = z
   .string()
   .refine((text) => /^postgres(ql)?:\/\/.+/.test(text) && URL.canParse(text), 'must look like postgres://user:password@host:5432/database, with odd characters of the password percent-encoded');
+const peer = z.string().refine(isPeerAddress, 'must look like http://host:3001, https://host:3001 or unix:/path/to/socket');
 const timeZone = z.string().refine((zone) => isTimeZone(zone), 'must be an IANA time zone like Asia/Seoul');
 
 /** Every variable that Kerf reads. Nothing is required: with none of them the embedded Postgres is used. */
@@ -25,8 +27,19 @@ export const Environment = z.object({
       postgresUrl.optional().meta({ description: `the same for the database of ${name} alone` }),
     ]),
   ),
+  KERF_MODULES: z
+    .string()
+    .transform((text) => text.split(',').map((name) => name.trim()).filter(Boolean))
+    .refine((names) => names.length > 0 && names.every((name) => MODULES.includes(name)), `must name modules separated by commas, of ${MODULES.join(', ')}`)
+    .optional()
+    .meta({ description: 'modules that run in this process; default: all that have no KERF_<MODULE>_URL' }),
+  ...Object.fromEntries(
+    MODULES.map((name) => [`KERF_${name.toUpperCase()}_URL`, peer.optional().meta({ description: `where ${name} answers when it runs in another process: its internal address` })]),
+  ),
+  KERF_EDGE: flag.optional().meta({ description: 'serve the public API here; default: yes, unless KERF_MODULES is set' }),
+  KERF_INTERNAL_SOCKET: z.string().min(1).max(100).optional().meta({ description: 'unix socket to use instead of the internal port' }),
   KERF_DATA_DIR: z.string().min(1).optional().meta({ description: 'where the embedded Postgres, the secret and development mail are kept' }),
-  KERF_SECRET: z.string().min(32, 'must have at least 32 characters').optional().meta({ description: 'root of all derived keys; default: generated once into the data directory' }),
+  KERF_SECRET: z.string().min(32, 'must have at least 32 characters').refine((secret) => new Set(secret).size >= 10, 'must be random: it has too few different characters').optional().meta({ description: 'root of all derived keys; default: generated once into the data directory' }),
   KERF_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(10).meta({ description: 'most database connections per module' }),
   KERF_SEED: flag.optional().meta({ description: 'fill an empty shop with the demo goods and accounts; default: not in production' }),
   KERF_SANDBOX_PAYMENTS: flag.optional().meta({ description: 'offer the sandbox payment provider; default: not in production' }),
@@ -52,6 +65,9 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMai
   internalPort: number | undefined;
   internalHost: string;
   publicUrl: string | undefined;
+  /** unix socket in place of the internal port */
+  internalSocket: string | undefined;
+  placement: Placement;
   databaseUrl: string | undefined;
   moduleDatabaseUrls: Partial<Record<string, string>>;
   dataDir: string | undefined;
@@ -66,6 +82,9 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMai
   corsOrigins: readonly string[];
 }
 
+/** What a process that this one starts is told, beside its own settings. */
+export const ownEnvironment = (): NodeJS.ProcessEnv => ({ ...process.env });
+
 /** Reads the environment; a bad variable is one sentence that names it and does not repeat a secret. */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const present = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
@@ -79,6 +98,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (production && !env.KERF_SECRET) {
     throw new ConfigError('KERF_SECRET must be set in production, to at least 32 random characters.');
   }
+  const placement = placementOf(env);
+  if (placement.hosts.length < MODULES.length && !env.KERF_SECRET) {
+    throw new ConfigError('KERF_SECRET must be set where modules run in several processes, to the same at least 32 random characters in each: they know each other by it.');
+  }
   return {
     production,
     port: env.PORT,
@@ -86,8 +109,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     internalPort: env.KERF_INTERNAL_PORT,
     internalHost: env.KERF_INTERNAL_HOST,
     publicUrl: env.KERF_PUBLIC_URL?.replace(/\/+$/, ''),
+    internalSocket: env.KERF_INTERNAL_SOCKET,
+    placement,
     databaseUrl: env.DATABASE_URL,
-    moduleDatabaseUrls: moduleUrls(env),
+    moduleDatabaseUrls: perModule(env, (name) => `${name}_DATABASE_URL`),
     dataDir: env.KERF_DATA_DIR,
     secret: env.KERF_SECRET,
     poolSize: env.KERF_POOL_SIZE,
@@ -104,11 +129,19 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   };
 }
 
-function moduleUrls(env: Record<string, unknown>): Partial<Record<string, string>> {
+function placementOf(env: Record<string, unknown> & { KERF_MODULES?: string[] | undefined; KERF_EDGE?: boolean | undefined }): Placement {
+  const addresses = perModule(env, (name) => `KERF_${name}_URL`);
+  const hosts = env.KERF_MODULES ?? MODULES.filter((name) => !addresses[name]);
+  const both = env.KERF_MODULES?.find((name) => addresses[name]);
+  if (both) throw new ConfigError(`KERF_MODULES says that ${both} runs here, and KERF_${both.toUpperCase()}_URL that it runs elsewhere: take one of them away.`);
+  return { hosts, addresses, edge: env.KERF_EDGE ?? !env.KERF_MODULES };
+}
+
+function perModule(env: Record<string, unknown>, variable: (name: string) => string): Record<string, string> {
   return Object.fromEntries(
     MODULES.flatMap((name) => {
-      const url = env[`${name.toUpperCase()}_DATABASE_URL`];
-      return typeof url === 'string' ? [[name, url]] : [];
+      const value = env[variable(name.toUpperCase())];
+      return typeof value === 'string' ? [[name, value]] : [];
     }),
   );
 }
@@ -127,4 +160,11 @@ function isTimeZone(zone: string): boolean {
   } catch {
     return false;
   }
+}
+
+function isPeerAddress(text: string): boolean {
+  if (/^unix:\/.+/.test(text)) return true;
+  if (!URL.canParse(text)) return false;
+  const { protocol, pathname, search, hash, username } = new URL(text);
+  return ['http:', 'https:'].includes(protocol) && pathname === '/' && `${search}${hash}${username}` === '';
 }

@@ -1,15 +1,15 @@
 import { type Config, readConfig } from './config.ts';
-import { createApp } from './edge/app.ts';
-import { createIdempotencyStore } from './edge/idempotency.ts';
-import { userContract } from './modules/user/contract.ts';
-import { banner, examplesOf, samplePurchase } from './setup/banner.ts';
+import { banner } from './setup/banner.ts';
+import { ConfigError } from './setup/config-error.ts';
 import { fail } from './setup/fail.ts';
+import { openFront } from './setup/front.ts';
+import { internal } from './setup/internal.ts';
 import { type OpenKerf, openKerf } from './setup/kerf.ts';
 import { listen, type Listening } from './setup/listen.ts';
-import { seedShop } from './setup/seed.ts';
-import { connect, ping, poolUse } from './shared/database.ts';
+import { type Database, ping, poolUse } from './shared/database.ts';
 import { unavailable } from './shared/errors.ts';
-import { sweep } from './shared/sweep.ts';
+import { ContractMismatch, type Remote } from './shared/seam/client.ts';
+import type { Contract } from './shared/contract.ts';
 import { createMetrics } from './shared/telemetry.ts';
 
 /** Milliseconds that requests under way get after SIGTERM. */
@@ -19,11 +19,12 @@ const say = (sentence: string) => void process.stdout.write(`${sentence}\n`);
 
 /** Starts everything this process runs, says where it is, and stops it in order on SIGINT, SIGTERM or SIGHUP. */
 export async function start(config: Config = readConfig()): Promise<void> {
-  const front = await listen({ host: config.host, port: config.port, preferred: 3_000, variable: 'PORT' });
+  const { edge } = config.placement;
+  const front = edge ? await listen({ host: config.host, port: config.port, preferred: 3_000, variable: 'PORT' }) : undefined;
   const inside = await listen({
-    host: config.internalHost, port: config.internalPort, preferred: front.port + 1, variable: 'KERF_INTERNAL_PORT', hostVariable: 'KERF_INTERNAL_HOST',
+    host: config.internalHost, port: config.internalPort, preferred: (front?.port ?? 3_000) + 1, variable: 'KERF_INTERNAL_PORT', hostVariable: 'KERF_INTERNAL_HOST', socket: config.internalSocket,
   });
-  const publicUrl = config.publicUrl ?? `http://localhost:${front.port}`;
+  const publicUrl = config.publicUrl ?? `http://localhost:${front?.port ?? 3_000}`;
   const opened = await openKerf(config, { attach: false, onProgress: say, publicUrl });
   try {
     const stop = await serve(config, opened, { front, inside });
@@ -34,55 +35,56 @@ export async function start(config: Config = readConfig()): Promise<void> {
   }
 }
 
-async function serve(config: Config, opened: OpenKerf, { front, inside }: { front: Listening; inside: Listening }): Promise<() => Promise<void>> {
-  const { kerf, installation, log, settings } = opened;
-  const now = () => new Date();
-  let draining = false;
-  if (config.seed) await seedShop(kerf, { onProgress: say });
-  const sample = config.seed ? await samplePurchase(kerf) : undefined;
-
-  const edgeDb = connect({ url: installation.url('edge'), applicationName: 'kerf edge', poolSize: config.poolSize });
-  const databases = [...kerf.databases, ['edge', edgeDb] as const];
+async function serve(config: Config, opened: OpenKerf, { front, inside }: { front: Listening | undefined; inside: Listening }): Promise<() => Promise<void>> {
+  const { kerf, settings } = opened;
   const metrics = createMetrics();
   metrics.collectDefaults();
+  const databases: [string, Database][] = [...kerf.databases];
   metrics.poolUse(() => databases.map(([module, db]) => ({ module, ...poolUse(db) })));
-  inside.serve(async (req, res) => {
-    if (req.url === '/observed') {
-      res.setHeader('content-type', 'application/json').end(JSON.stringify(kerf.observed()));
-      return;
-    }
-    res.setHeader('content-type', metrics.registry.contentType).end(await metrics.registry.metrics());
-  });
-  const app = createApp({
-    routes: kerf.routes,
-    users: kerf.service(userContract),
-    db: edgeDb,
-    log: log.child({ module: 'edge' }),
-    metrics,
-    issuer: settings.publicUrl,
-    now,
-    rateLimit: config.rateLimit,
-    trustProxy: config.trustProxy,
-    corsOrigins: config.corsOrigins,
-    examples: sample ? examplesOf(sample) : {},
-    ready: async () => {
-      if (draining) throw unavailable('This process is shutting down.');
-      await Promise.all(databases.map(([, db]) => ping(db)));
-    },
-  });
+  let state: 'starting' | 'serving' | 'draining' = 'starting';
+  const ready = async () => {
+    if (state !== 'serving') throw unavailable(`This process is ${state}.`);
+    await Promise.all(databases.map(([, db]) => ping(db)));
+  };
+
+  inside.serve(internal({ kerf, metrics, ready }));
+  await peersAnswer(kerf.peers);
+  const edge = front && (await openFront(config, opened, { metrics, ready, onProgress: say }));
+  if (edge) databases.push(['edge', edge.db]);
   await kerf.startWork();
-  const tidy = sweep({ name: 'idempotency', every: 600, run: createIdempotencyStore(edgeDb, now).tidy }, log);
-  front.serve(app);
-  say(banner({ publicUrl: settings.publicUrl, internalPort: inside.port, demo: config.seed, sample }));
+  if (edge) front.serve(edge.app);
+  state = 'serving';
+  say(edge ? banner({ publicUrl: settings.publicUrl, internal: inside.address.replace('127.0.0.1', 'localhost'), demo: config.seed, sample: edge.sample }) : `Kerf is running: ${config.placement.hosts.join(', ')} on ${inside.address}`);
 
   return async () => {
-    draining = true;
-    await front.close(GRACE);
-    await tidy.stop();
-    await inside.close(1_000);
-    await edgeDb.destroy();
+    state = 'draining';
+    await front?.close(GRACE);
+    await edge?.close();
+    await inside.close(GRACE);
     await opened.close();
   };
+}
+
+/** Milliseconds that a start waits for other processes, which may start at the same time. */
+const PATIENCE = 60_000;
+
+/** Waits until every module elsewhere answers; a contract that does not fit, or silence, ends the start in a sentence. */
+async function peersAnswer(peers: readonly Remote<Contract>[]): Promise<void> {
+  const until = Date.now() + PATIENCE;
+  await Promise.all(peers.map((peer) => answers(peer, until)));
+}
+
+async function answers({ contract, address, check }: Remote<Contract>, until: number): Promise<void> {
+  for (let said = false; ; said = true) {
+    try {
+      return await check();
+    } catch (error) {
+      if (error instanceof ContractMismatch) throw new ConfigError(error.message);
+      if (Date.now() > until) throw new ConfigError(`The module ${contract.module} does not answer at ${address}: start it, or mend KERF_${contract.module.toUpperCase()}_URL.`);
+      if (!said) say(`Waiting for ${contract.module} at ${address}.`);
+      await new Promise((resume) => setTimeout(resume, 250));
+    }
+  }
 }
 
 /** A terminal's Ctrl-C reaches us twice, by itself and through npm; one that comes seconds later means it. */

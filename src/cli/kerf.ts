@@ -17,6 +17,7 @@ import { contractsCommand } from './contracts-command.ts';
 import { mapCommand } from './map-command.ts';
 import { newCommand } from './new-module-command.ts';
 import { readinessCommand } from './readiness-command.ts';
+import { splitCommand } from './split-command.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const progress = (line: string) => void process.stderr.write(`${line}\n`);
@@ -133,6 +134,7 @@ program
     for (const [name, schema] of Object.entries(Environment.shape)) say(`${name.padEnd(30)} ${schema.meta()?.['description'] ?? ''}`);
   });
 
+program.addCommand(splitCommand);
 for (const command of [boundariesCommand, contractsCommand, mapCommand, newCommand, readinessCommand]) {
   program.addCommand(command);
   for (const leaf of leaves(command)) leaf.helpGroup('Developing:');

@@ -20,10 +20,10 @@ export interface Sample {
 }
 
 /** The few lines printed when everything runs. `demo`: this shop is the demo shop. */
-export function banner({ publicUrl, internalPort, demo, sample }: { publicUrl: string; internalPort: number; demo: boolean; sample: Sample | undefined }): string {
+export function banner({ publicUrl, internal, demo, sample }: { publicUrl: string; internal: string; demo: boolean; sample: Sample | undefined }): string {
   const lines = [
     '',
-    `Kerf is running.  API ${publicUrl}/v1   Reference ${publicUrl}/docs   Health ${publicUrl}/readyz   Metrics http://localhost:${internalPort}/metrics`,
+    `Kerf is running.  API ${publicUrl}/v1   Reference ${publicUrl}/docs   Health ${publicUrl}/readyz   Metrics ${internal}/metrics`,
   ];
   if (demo) lines.push(`Demo customer     ${DEMO_CUSTOMER.email} / ${DEMO_CUSTOMER.password}`);
   if (sample) lines.push('', 'Buy something:', curl(publicUrl, sample));

@@ -29,19 +29,21 @@ export async function openInstallation(
   { existing = false, ...options }: { attach: boolean; existing?: boolean; onProgress: (sentence: string) => void },
 ): Promise<Installation> {
   const directory = dataDirectory(config.dataDir);
-  const needsEmbedded = !config.databaseUrl && MODULES.some((name) => !config.moduleDatabaseUrls[name]);
+  const { hosts, edge } = config.placement;
+  const schemas = SCHEMAS.filter((schema) => (schema === 'edge' ? edge : hosts.includes(schema)));
+  const needsEmbedded = !config.databaseUrl && schemas.some((name) => !config.moduleDatabaseUrls[name]);
   const dataDir = config.dataDir && `${directory}/postgres`;
   if (existing && needsEmbedded && !hasEmbeddedData(dataDir)) throw new ConfigError('There is no database yet: run "npm start" once, or set DATABASE_URL.');
   if (existing && !config.secret && !existsSync(`${directory}/secret`)) throw new ConfigError(`There is no secret in ${directory} to open the database with: set KERF_SECRET.`);
   const secret = config.secret ?? (await readOrMakeSecret(directory));
   const embedded = needsEmbedded ? await startEmbeddedPostgres({ ...options, ...(dataDir && { dataDir }) }) : undefined;
-  const common = config.databaseUrl ?? embedded?.adminUrl ?? config.moduleDatabaseUrls['user']!;
+  const common = config.databaseUrl ?? embedded?.adminUrl ?? Object.values(config.moduleDatabaseUrls)[0]!;
   const adminUrl = (module: string) => config.moduleDatabaseUrls[module] ?? common;
   return {
     secret,
     url: (module) => moduleUrl(adminUrl(module), module, secret),
     async migrate({ force = false } = {}) {
-      const bySchema = Map.groupBy(SCHEMAS, adminUrl);
+      const bySchema = Map.groupBy(schemas, adminUrl);
       let changed = false;
       for (const [url, schemas] of bySchema) {
         changed = (await provision({ adminUrl: url, schemas, secret, force, onProgress: options.onProgress }).catch(explain)) || changed;

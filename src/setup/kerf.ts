@@ -31,7 +31,7 @@ export async function openKerf(config: Config, options: { attach: boolean; onPro
       sendMail: createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, directory: `${dataDirectory(config.dataDir)}/mail` }),
     };
     const log = createLogger(config.logLevel);
-    const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize });
+    const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize, placement: config.placement });
     await kerf.prepare();
     return {
       kerf,

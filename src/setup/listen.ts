@@ -1,9 +1,13 @@
+import { rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigError } from './config-error.ts';
 
 export interface Listening {
+  /** 0 for a unix socket */
   port: number;
+  /** `http://host:port` or `unix:/path` */
+  address: string;
   /** answers requests with `app` from now on; until then every one is told to come back */
   serve(app: RequestListener): void;
   /** answers what is under way, sends clients away politely, resolves when the last has gone or after `grace` ms */
@@ -18,6 +22,8 @@ interface Where {
   /** the variables that name port and host, for the sentence when one is not usable */
   variable: string;
   hostVariable?: string;
+  /** unix socket to use instead */
+  socket?: string | undefined;
 }
 
 const NOT_YET: RequestListener = (_req, res) => {
@@ -25,21 +31,28 @@ const NOT_YET: RequestListener = (_req, res) => {
 };
 
 /** Takes a port, so that the address is known before anything is set up behind it. */
-export async function listen({ host, port, preferred, variable, hostVariable = 'HOST' }: Where): Promise<Listening> {
+export async function listen({ host, port, preferred, variable, hostVariable = 'HOST', socket }: Where): Promise<Listening> {
   let app = NOT_YET;
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 1_000 });
   server.on('request', (req, res) => {
     if (!server.listening) res.setHeader('connection', 'close');
     app(req, res);
   });
+  if (socket) {
+    await rm(socket, { force: true });
+    await takesSocket(server, socket);
+    return { port: 0, address: `unix:${socket}`, serve: (next) => void (app = next), close: (grace) => drain(server, grace) };
+  }
   const wanted = port === undefined ? Array.from({ length: 20 }, (_, step) => preferred + step) : [port];
   for (const candidate of wanted) {
     const taken = await takes(server, candidate, host).catch((error: unknown) => {
       throw explained(error as NodeJS.ErrnoException, { host, variable, hostVariable });
     });
     if (!taken) continue;
+    const taking = (server.address() as AddressInfo).port;
     return {
-      port: (server.address() as AddressInfo).port,
+      port: taking,
+      address: `http://${host}:${taking}`,
       serve: (next) => void (app = next),
       close: (grace) => drain(server, grace),
     };
@@ -55,6 +68,12 @@ const takes = (server: Server, port: number, host: string) =>
       server.off('error', refuse);
       resolve(true);
     });
+  });
+
+const takesSocket = (server: Server, path: string) =>
+  new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(new ConfigError(`KERF_INTERNAL_SOCKET names a path that cannot be used: ${path} (${error.code}).`)));
+    server.listen(path, resolve);
   });
 
 const explained = (error: NodeJS.ErrnoException, { host, variable, hostVariable }: { host: string; variable: string; hostVariable: string }) => {

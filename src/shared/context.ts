@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 /** What travels along with a request without being an input: never anything a business rule depends on. */
 export interface Context {
   /** W3C trace context header: version-traceid-spanid-flags */
   traceparent: string;
+  /** when the one who asked stops waiting, in milliseconds of `performance.now()` */
+  deadline?: number;
 }
 
 const current = new AsyncLocalStorage<Context>();
@@ -16,9 +18,20 @@ export function withTrace<T>(traceparent: string | undefined, flow: () => T): T 
   return current.run({ traceparent: known ? traceparent : newTraceparent() }, flow);
 }
 
+/** Runs `flow` with at most `milliseconds` to go; an earlier deadline of the flow around it stays. */
+export function withDeadline<T>(milliseconds: number, flow: () => T): T {
+  const { traceparent, deadline = Infinity } = current.getStore() ?? { traceparent: newTraceparent() };
+  return current.run({ traceparent, deadline: Math.min(deadline, performance.now() + milliseconds) }, flow);
+}
+
+/** Milliseconds that the one who asked still waits; Infinity where nobody set a limit. */
+export const timeLeft = (): number => (current.getStore()?.deadline ?? Infinity) - performance.now();
+
 export const currentContext = (): Context | undefined => current.getStore();
 
 /** The 32 hex digits that name the current trace; what a shopper quotes to support and an operator searches for. */
 export const traceId = (): string | undefined => current.getStore()?.traceparent.slice(3, 35);
 
-const newTraceparent = () => `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
+/** 16 and 8 random bytes as hex, from the generator that keeps some in store: this is done for every request. */
+const newTraceparent = () => `00-${hex()}-${hex().slice(16)}-01`;
+const hex = () => randomUUID().replaceAll('-', '');

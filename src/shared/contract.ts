@@ -20,9 +20,11 @@ export interface Method<Input extends z.ZodType = z.ZodType, Output extends z.Zo
    * without it, never. Reads may always be repeated.
    */
   idempotentBy?: string;
+  /** milliseconds within which it promises to answer, where five seconds are not enough */
+  timeout?: number;
 }
 
-type Definition<I extends z.ZodType, O extends z.ZodType> = { input: I; output: O; reasons?: readonly string[] };
+type Definition<I extends z.ZodType, O extends z.ZodType> = { input: I; output: O; reasons?: readonly string[]; timeout?: number };
 
 /** A method that changes nothing. */
 export const read = <I extends z.ZodType, O extends z.ZodType>(method: Definition<I, O>) =>

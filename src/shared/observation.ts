@@ -9,7 +9,8 @@ export interface Observed {
 }
 
 export interface Observation {
-  called(from: string, to: string, method: string): void;
+  /** what to run at each call of that method on that edge */
+  counter(from: string, to: string, method: string): () => void;
   delivered(type: string, from: string, to: string): void;
   namedForeignSchema(module: string, schema: string, statement: string): void;
   report(): Observed;
@@ -26,13 +27,17 @@ export function createObservation(now: () => Date): Observation {
   const events = new Map<string, Observed['events'][number]>();
   const statements = new Map<string, Observed['foreignStatements'][number]>();
   return {
-    called: (from, to, method) => count(calls, `${from} ${to} ${method}`, { from, to, method }),
+    counter(from, to, method) {
+      const entry = calls.get(`${from} ${to} ${method}`) ?? { from, to, method, count: 0 };
+      calls.set(`${from} ${to} ${method}`, entry);
+      return () => void (entry.count += 1);
+    },
     delivered: (type, from, to) => count(events, `${type} ${from} ${to}`, { type, from, to }),
     namedForeignSchema: (module, schema, text) => {
       const statement = text.slice(0, STATEMENT_LENGTH);
       count(statements, `${module} ${schema} ${statement}`, { module, schema, statement }, MOST_STATEMENTS);
     },
-    report: () => ({ since, calls: [...calls.values()], events: [...events.values()], foreignStatements: [...statements.values()] }),
+    report: () => ({ since, calls: [...calls.values()].filter((entry) => entry.count > 0), events: [...events.values()], foreignStatements: [...statements.values()] }),
   };
 }
 

@@ -1,21 +1,22 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { calls } from '../../src/calls.ts';
+import { calls, MODULES } from '../../src/calls.ts';
 import { couponContract } from '../../src/modules/coupon/contract.ts';
 import { transaction } from '../../src/shared/database.ts';
 import { newId } from '../../src/shared/ids.ts';
-import { startTestKerf, type TestKerf } from '../support/kerf.ts';
+import { startTestKerf, type TestKerf, type TestPlacement } from '../support/kerf.ts';
 
 const address = { name: '김미나', phone: '010-1234-5678', country: 'KR', postalCode: '04524', city: '서울특별시', line1: '중구 세종대로 110' };
 const payment = (token = 'sandbox_ok') => ({ provider: 'sandbox', token });
 
 describe.each([
-  { placement: 'one process', forceWire: false },
+  { placement: 'one process' },
   { placement: 'every call over the wire encoding', forceWire: true },
-])('a purchase, $placement', ({ forceWire }) => {
+  { placement: 'every module apart', apart: MODULES.map((name) => [name]) },
+])('a purchase, $placement', (placement: TestPlacement) => {
   let shop: TestKerf;
   beforeAll(async () => {
-    shop = await startTestKerf({ forceWire });
+    shop = await startTestKerf(placement);
   });
   afterAll(() => shop.stop());
 
@@ -27,7 +28,7 @@ describe.each([
 
   it('goes from registration to a paid order, with a coupon and a declined card on the way', async () => {
     const variantId = await shop.sell({ price: 20_000, stock: 5 });
-    const code = `WELCOME${forceWire ? 'W' : 'L'}`;
+    const code = `WELCOME${newId().slice(-6)}`;
     await shop.promote({ codes: [code], perCustomerLimit: 1 });
     const account = { email: `${newId()}@example.com`, password: 'a-long-quiet-walk' };
     await api().post('/v1/auth/register').send({ ...account, name: '한바다' }).expect(202);
@@ -70,7 +71,7 @@ describe.each([
 
   it('is undone by cancelling: stock, coupon and money come back', async () => {
     const variantId = await shop.sell({ price: 30_000, stock: 4 });
-    const code = `BACK${forceWire ? 'W' : 'L'}`;
+    const code = `BACK${newId().slice(-6)}`;
     await shop.promote({ codes: [code], totalLimit: 5 });
     const staff = await shop.as('staff');
     const { body: placed } = await order({ ...lines(variantId, 2), codes: [code], expectedTotal: 54_000, payment: payment() }).expect(201);
@@ -162,7 +163,7 @@ describe.each([
 
     it('a coupon of one use goes to exactly one order', async () => {
       const variantId = await shop.sell({ price: 60_000, stock: 50 });
-      const code = `ONCE${forceWire ? 'W' : 'L'}`;
+      const code = `ONCE${newId().slice(-6)}`;
       await shop.promote({ codes: [code], totalLimit: 1 });
       const body = { ...lines(variantId), codes: [code], expectedTotal: 54_000, payment: payment() };
       const answers = await Promise.all(Array.from({ length: 12 }, () => order(body)));
@@ -196,7 +197,7 @@ describe.each([
   });
 
   it('crosses its boundaries by agreed calls and declared events alone', () => {
-    const { calls: called, events, foreignStatements } = shop.kerf.observed();
+    const { calls: called, events, foreignStatements } = shop.observed();
     const edges = new Set(called.filter(({ from }) => from !== 'edge').map(({ from, to }) => `${from} → ${to}`));
     expect([...edges].toSorted()).toEqual(Object.entries(calls).flatMap(([from, callees]) => callees.map((to) => `${from} → ${to}`)).toSorted());
     expect(events).toContainEqual({ type: 'order.placed', from: 'order', to: 'coupon', count: expect.any(Number) });
@@ -204,7 +205,7 @@ describe.each([
   });
 
   it('refuses a call to a module from inside a transaction', async () => {
-    const held = transaction(shop.kerf.databases.get('order')!, () => shop.kerf.service(couponContract).listPromotions({ limit: 1 }));
+    const held = transaction(shop.databases.get('order')!, () => shop.kerf.service(couponContract).listPromotions({ limit: 1 }));
     await expect(held).rejects.toThrow('edge called coupon.listPromotions inside a transaction');
   });
 });

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { MODULES } from '../../src/calls.ts';
 import { readConfig } from '../../src/config.ts';
+
+const SECRET = 'four brown jars, 19 blue lids and no label';
 
 describe('readConfig', () => {
   it('needs nothing', () => {
@@ -10,7 +13,31 @@ describe('readConfig', () => {
 
   it('is careful in production', () => {
     expect(() => readConfig({ NODE_ENV: 'production' })).toThrow(/^KERF_SECRET must be set in production/);
-    expect(readConfig({ NODE_ENV: 'production', KERF_SECRET: 'x'.repeat(32) })).toMatchObject({ seed: false, sandboxPayments: false });
+    expect(readConfig({ NODE_ENV: 'production', KERF_SECRET: SECRET })).toMatchObject({ seed: false, sandboxPayments: false });
+  });
+
+  describe('where modules run', () => {
+    const placement = (environment: Record<string, string>) => readConfig({ KERF_SECRET: SECRET, ...environment }).placement;
+
+    it('is here for all of them, with the public API', () => expect(placement({})).toEqual({ hosts: MODULES, addresses: {}, edge: true }));
+
+    it('is elsewhere for one that is located, and here for the rest', () => {
+      const { hosts, addresses, edge } = placement({ KERF_COUPON_URL: 'http://coupon:3001' });
+      expect({ hosts, addresses, edge }).toEqual({ hosts: MODULES.filter((name) => name !== 'coupon'), addresses: { coupon: 'http://coupon:3001' }, edge: true });
+    });
+
+    it('is here for those that are named, without the public API unless asked for', () => {
+      expect(placement({ KERF_MODULES: 'coupon, user' })).toMatchObject({ hosts: ['coupon', 'user'], edge: false });
+      expect(placement({ KERF_MODULES: 'coupon', KERF_EDGE: 'true' }).edge).toBe(true);
+    });
+
+    it('cannot be here and elsewhere', () => {
+      expect(() => placement({ KERF_MODULES: 'coupon', KERF_COUPON_URL: 'unix:/run/coupon.sock' })).toThrow(/^KERF_MODULES says that coupon runs here/);
+    });
+
+    it('needs a secret that all processes share', () => {
+      expect(() => readConfig({ KERF_MODULES: 'coupon' })).toThrow(/^KERF_SECRET must be set where modules run in several processes/);
+    });
   });
 
   it('knows a database per module', () => {
@@ -24,6 +51,10 @@ describe('readConfig', () => {
     ['DATABASE_URL', 'mysql://me:hunter2@there/shop'],
     ['COUPON_DATABASE_URL', 'somewhere hunter2'],
     ['KERF_SECRET', 'hunter2'],
+    ['KERF_SECRET', 'x'.repeat(40)],
+    ['KERF_MODULES', 'coupon,hunter2'],
+    ['KERF_COUPON_URL', 'coupon.internal:3001'],
+    ['KERF_COUPON_URL', 'http://hunter2@coupon:3001/seam'],
     ['KERF_POOL_SIZE', '0'],
     ['KERF_TIME_ZONE', 'Mars/Olympus'],
     ['KERF_LOG_LEVEL', 'loud'],

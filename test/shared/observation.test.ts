@@ -4,9 +4,11 @@ import { createObservation } from '../../src/shared/observation.ts';
 describe('what was observed', () => {
   it('counts each call, delivery and statement by itself', () => {
     const observation = createObservation(() => new Date('2026-03-02T03:00:00Z'));
-    observation.called('order', 'coupon', 'quote');
-    observation.called('order', 'coupon', 'quote');
-    observation.called('order', 'coupon', 'reserve');
+    const quoted = observation.counter('order', 'coupon', 'quote');
+    quoted();
+    quoted();
+    observation.counter('order', 'coupon', 'reserve')();
+    observation.counter('order', 'coupon', 'release');
     observation.delivered('order.placed', 'order', 'coupon');
     observation.namedForeignSchema('order', 'coupon', 'select * from coupon.uses');
     expect(observation.report()).toEqual({

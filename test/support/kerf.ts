@@ -2,7 +2,8 @@ import { catalogContract } from '../../src/modules/catalog/contract.ts';
 import { couponContract, type PromotionDraft } from '../../src/modules/coupon/contract.ts';
 import { inventoryContract } from '../../src/modules/inventory/contract.ts';
 import { userContract } from '../../src/modules/user/contract.ts';
-import { compose } from '../../src/composition.ts';
+import { MODULES } from '../../src/calls.ts';
+import { compose, type Composition } from '../../src/composition.ts';
 import { createApp } from '../../src/edge/app.ts';
 import { listen } from '../../src/setup/listen.ts';
 import { connect } from '../../src/shared/database.ts';
@@ -17,8 +18,15 @@ export type TestKerf = Awaited<ReturnType<typeof startTestKerf>>;
 
 const PASSWORD = 'a-quiet-blue-kettle';
 
+export interface TestPlacement {
+  /** send every call through the encoding of the wire */
+  forceWire?: boolean;
+  /** groups of modules that are hosted apart, each behind an internal address of its own; the others stay with the public API */
+  apart?: readonly (readonly string[])[];
+}
+
 /** The whole shop on a database of its own, listening on a port of its own, with its background work running. */
-export async function startTestKerf({ forceWire = false }: { forceWire?: boolean } = {}) {
+export async function startTestKerf({ forceWire = false, apart = [] }: TestPlacement = {}) {
   const database = await createTestDatabase();
   const front = await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'PORT' });
   const url = `http://127.0.0.1:${front.port}`;
@@ -26,7 +34,7 @@ export async function startTestKerf({ forceWire = false }: { forceWire?: boolean
   const clock = { ahead: 0 };
   const now = () => new Date(Date.now() + clock.ahead);
   const mails: { to: string; subject: string; text: string }[] = [];
-  const kerf = compose({
+  const hosts = await startHosts(apart, {
     settings: {
       publicUrl: url,
       secret: TEST_SECRET,
@@ -41,10 +49,10 @@ export async function startTestKerf({ forceWire = false }: { forceWire?: boolean
     now,
     forceWire,
   });
+  const { kerf } = hosts;
   const edgeDb = connect({ url: database.url('edge'), applicationName: 'test edge', poolSize: 10 });
-  const guards = [...kerf.databases, ['edge', edgeDb] as const].map(([module, db]) => guardStatements(db, module));
-  await kerf.prepare();
-  await kerf.startWork();
+  const guards = [...hosts.databases(), ['edge', edgeDb] as const].map(([module, db]) => guardStatements(db, module));
+  await hosts.start();
   const users = kerf.service(userContract);
   const app = createApp({
     routes: kerf.routes, users, db: edgeDb, log, metrics: createMetrics(), issuer: url, now, rateLimit: 0, trustProxy: 0, ready: async () => undefined,
@@ -58,6 +66,9 @@ export async function startTestKerf({ forceWire = false }: { forceWire?: boolean
     app,
     url,
     kerf,
+    /** what crossed the boundaries in all hosts together */
+    observed: hosts.observed,
+    databases: new Map(hosts.databases()),
     mails,
     /** milliseconds that the shop's clock is ahead of ours */
     clock,
@@ -86,10 +97,42 @@ export async function startTestKerf({ forceWire = false }: { forceWire?: boolean
     level: async (variantId: string) => (await inventory.getLevels({ variantIds: [variantId] })).levels[0]!,
     async stop() {
       await front.close(1_000);
-      await kerf.stop();
+      await hosts.stop();
       await edgeDb.destroy();
       await database.drop();
       for (const checkRefusals of guards) checkRefusals();
+    },
+  };
+}
+
+/** A host for each group and one for the rest and the public API, found at addresses of this machine. */
+async function startHosts(apart: readonly (readonly string[])[], composition: Composition) {
+  const rest = MODULES.filter((name) => !apart.flat().includes(name));
+  const groups = await Promise.all([rest, ...apart].map(async (hosts) => ({ hosts, inside: await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'KERF_INTERNAL_PORT' }) })));
+  const running = groups.map(({ hosts, inside }) => {
+    const others = groups.filter((group) => group.hosts !== hosts);
+    const addresses = Object.fromEntries(others.flatMap((group) => group.hosts.map((name) => [name, group.inside.address])));
+    const kerf = compose({ ...composition, placement: { hosts, addresses, edge: hosts === rest } });
+    inside.serve(kerf.seam);
+    return { kerf, inside };
+  });
+  const [front] = running;
+  const observed = () => running.map(({ kerf }) => kerf.observed());
+  return {
+    kerf: front!.kerf,
+    databases: () => running.flatMap(({ kerf }) => [...kerf.databases]),
+    observed: () => ({
+      calls: observed().flatMap(({ calls }) => calls),
+      events: observed().flatMap(({ events }) => events),
+      foreignStatements: observed().flatMap(({ foreignStatements }) => foreignStatements),
+    }),
+    async start() {
+      await Promise.all(running.map(({ kerf }) => kerf.prepare()));
+      await Promise.all(running.map(({ kerf }) => kerf.startWork()));
+    },
+    async stop() {
+      for (const { kerf } of running) await kerf.stop();
+      for (const { inside } of running) await inside.close(1_000);
     },
   };
 }

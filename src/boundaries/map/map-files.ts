@@ -1,6 +1,8 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { modules } from '../../composition.ts';
 import { ConfigError } from '../../setup/config-error.ts';
+import { createSeamDocument } from '../../shared/seam/openapi.ts';
 import { toSvg } from './graph-picture.ts';
 import { toCanvas, toCard, toMapPage } from './module-canvas.ts';
 import type { ModuleFacts } from './module-facts.ts';
@@ -13,6 +15,7 @@ const MARKERS = `<!-- map: ${MAP_COMMAND} -->\n<!-- /map -->\n`;
 const FIRST_PARAGRAPH = /^# .*\n+(?:.+\n)+\n*/;
 const CARD = /(<!-- map[^>]*-->\n)[\s\S]*?(<!-- \/map -->)/;
 const CANVASES = 'docs/modules';
+const INTERFACES = 'docs/seam';
 
 /**
  * Every file of the map with what it should say, by its path below `root`. READMEs of modules are kept by hand but for the
@@ -29,15 +32,19 @@ export async function mapFiles(facts: readonly ModuleFacts[], sources: SourceFac
     ['docs/map.svg', (await toSvg(graphOf(facts))).replace(/^(<\?xml[^>]*>\n)?/, (head) => head + GENERATED)],
     ['docs/map.md', GENERATED + toMapPage(facts, sources)],
     ...canvases,
+    ...(await filesIn(root, INTERFACES)).map((path): [string, undefined] => [path, undefined]),
+    ...modules.map(({ contract }): [string, string] => [`${INTERFACES}/${contract.module}.json`, `${JSON.stringify(createSeamDocument(contract), undefined, 2)}\n`]),
     ...readmes,
   ]);
 }
 
 async function generatedCanvases(root: string): Promise<string[]> {
-  const paths = (await readdir(join(root, CANVASES)).catch(() => [])).map((file) => `${CANVASES}/${file}`);
+  const paths = await filesIn(root, CANVASES);
   const generated = await Promise.all(paths.map(async (path) => (await read(root, path))?.startsWith(GENERATED)));
   return paths.filter((_, index) => generated[index]);
 }
+
+const filesIn = async (root: string, folder: string) => (await readdir(join(root, folder)).catch(() => [])).map((file) => `${folder}/${file}`);
 
 function withCard(path: string, readme: string | undefined, { name, owns }: ModuleFacts, card: string): string {
   if (!readme?.startsWith(`# ${name}\n`) || !owns) throw new ConfigError(`${path} has to begin with "# ${name}" and, after an empty line, one short sentence that says what the module owns.`);

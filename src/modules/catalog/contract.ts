@@ -260,6 +260,7 @@ export const catalogContract = defineContract({
      * `not_allowed_from_state`, `not_publishable` (published, and no active variant has a price).
      */
     importProducts: write({
+      timeout: 60_000,
       input: z.object({ rows: z.array(ImportRow).max(20_000), dryRun: z.boolean() }),
       output: ImportReport,
     }),

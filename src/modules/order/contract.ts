@@ -250,10 +250,10 @@ export const orderContract = defineContract({
       input: Placement,
       output: z.object({ order: Order, secret: z.string(), replayed: z.boolean() }),
       reasons: PLACING_REFUSALS,
-      idempotentBy: 'idempotency',
+      idempotentBy: 'idempotency', timeout: 20_000,
     }),
     /** After the shopper came back from the provider: asks how the payment stands, and settles. */
-    confirmPayment: write({ input: z.object({ orderId: Id, viewer: Viewer }), output: Order, reasons: ['not_found'], idempotentBy: 'orderId' }),
+    confirmPayment: write({ input: z.object({ orderId: Id, viewer: Viewer }), output: Order, reasons: ['not_found'], idempotentBy: 'orderId', timeout: 20_000 }),
     /** One order, for whom it belongs to. */
     getOrder: read({ input: z.object({ orderId: Id, viewer: Viewer }), output: Order, reasons: ['not_found'] }),
     /** A page of orders, newest first; a customer's own, or all for staff. Attempts that were refused are not listed unless asked for. */
@@ -277,7 +277,7 @@ export const orderContract = defineContract({
       input: z.object({ orderId: Id, viewer: Viewer, reason: z.string().trim().max(500) }),
       output: Order,
       reasons: ['not_found', 'order_being_placed', 'not_cancellable'],
-      idempotentBy: 'orderId',
+      idempotentBy: 'orderId', timeout: 20_000,
     }),
     /** Staff: handed over to the shopper. `not_completable`: not placed, or not paid. */
     completeOrder: write({

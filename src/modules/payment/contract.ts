@@ -87,6 +87,7 @@ export const paymentContract = defineContract({
      * of 0 is `captured` without asking anybody.
      */
     pay: write({
+      timeout: 10_000,
       input: z.object({
         orderId: Id,
         amount: Money,
@@ -111,13 +112,14 @@ export const paymentContract = defineContract({
      * a late success is given back by itself. Undone before, or declined: nothing happens. No payment: one that is asked
      * for later is not charged. The provider is asked in the background.
      */
-    cancel: write({ input: Order, output: z.object({}), idempotentBy: 'orderId' }),
+    cancel: write({ timeout: 10_000, input: Order, output: z.object({}), idempotentBy: 'orderId' }),
 
     /**
      * Staff: takes (part of) what is held. `capture_too_large`: more than is held and not yet captured, captures that are
      * under way included; details `{ capturable }`. Refused by the provider: answered as it stands, with a failed event.
      */
     capture: write({
+      timeout: 10_000,
       input: z.object({ captureId: Id, paymentId: Id, amount: Amount.min(1) }),
       output: Payment,
       reasons: ['not_found', 'capture_too_large', 'payment_not_capturable'],
@@ -129,6 +131,7 @@ export const paymentContract = defineContract({
      * `{ refundable }`. Refused by the provider: answered as it stands, with a failed event.
      */
     refund: write({
+      timeout: 10_000,
       input: z.object({ refundId: Id, paymentId: Id, amount: Amount.min(1), reason: z.string().max(500) }),
       output: Payment,
       reasons: ['not_found', 'refund_too_large'],

@@ -1,0 +1,22 @@
+import { ConfigError } from '../setup/config-error.ts';
+import type { Topology } from './topology.ts';
+
+/** Where modules live, as one process sees it. */
+export interface Placement {
+  /** modules that run here */
+  hosts: readonly string[];
+  /** where the others answer: `http://host:port`, `https://host:port` or `unix:/path/to/socket` */
+  addresses: Readonly<Record<string, string>>;
+  /** whether the public API is served here, which calls every module */
+  edge: boolean;
+}
+
+/** Throws a ConfigError when something that runs here needs a module that is neither here nor has an address. */
+export function assertComplete({ hosts, addresses, edge }: Placement, modules: readonly string[], topology: Topology): void {
+  for (const name of modules.filter((module) => !hosts.includes(module) && !addresses[module])) {
+    const caller = topology.callers(name).find((module) => hosts.includes(module));
+    const publisher = topology.publishers(name).find((module) => hosts.includes(module));
+    const why = edge ? 'The public API calls' : caller ? `The module ${caller} calls` : publisher && `The module ${publisher} sends events to`;
+    if (why) throw new ConfigError(`${why} the module ${name}, which is neither hosted here nor located: add it to KERF_MODULES, or say where it answers with KERF_${name.toUpperCase()}_URL.`);
+  }
+}

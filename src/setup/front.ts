@@ -1,0 +1,55 @@
+import type { RequestListener } from 'node:http';
+import type { Config } from '../config.ts';
+import { createApp } from '../edge/app.ts';
+import { createIdempotencyStore } from '../edge/idempotency.ts';
+import { userContract } from '../modules/user/contract.ts';
+import { connect, type Database } from '../shared/database.ts';
+import { sweep } from '../shared/sweep.ts';
+import type { Metrics } from '../shared/telemetry.ts';
+import { examplesOf, samplePurchase } from './banner.ts';
+import type { OpenKerf } from './kerf.ts';
+import { seedShop } from './seed.ts';
+
+/** The public API of a process that serves it, and the rows it keeps. */
+export interface Front {
+  app: RequestListener;
+  db: Database;
+  /** a purchase to paste, where the demo goods are */
+  sample: Awaited<ReturnType<typeof samplePurchase>> | undefined;
+  close(): Promise<void>;
+}
+
+export async function openFront(
+  config: Config,
+  { kerf, installation, log, settings }: OpenKerf,
+  { metrics, ready, onProgress }: { metrics: Metrics; ready: () => Promise<void>; onProgress: (sentence: string) => void },
+): Promise<Front> {
+  const now = () => new Date();
+  if (config.seed) await seedShop(kerf, { onProgress });
+  const sample = config.seed ? await samplePurchase(kerf) : undefined;
+  const db = connect({ url: installation.url('edge'), applicationName: 'kerf edge', poolSize: config.poolSize });
+  const app = createApp({
+    routes: kerf.routes,
+    users: kerf.service(userContract),
+    db,
+    log: log.child({ module: 'edge' }),
+    metrics,
+    issuer: settings.publicUrl,
+    now,
+    rateLimit: config.rateLimit,
+    trustProxy: config.trustProxy,
+    corsOrigins: config.corsOrigins,
+    examples: sample ? examplesOf(sample) : {},
+    ready,
+  });
+  const tidy = sweep({ name: 'idempotency', every: 600, run: createIdempotencyStore(db, now).tidy }, log);
+  return {
+    app,
+    db,
+    sample,
+    async close() {
+      await tidy.stop();
+      await db.destroy();
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Client, escapeIdentifier } from 'pg';
+import { MODULES } from '../calls.ts';
+import type { Config } from '../config.ts';
+import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { dataDirectory, ROOT } from './paths.ts';
+import { readOrMakeSecret } from './secret.ts';
+
+/** One process of a split Kerf: what it is called and what it is told. */
+export interface Part {
+  name: string;
+  environment: Record<string, string>;
+}
+
+/**
+ * Processes for every group of modules, and one for the public API alone (or with the modules that are in no group), that
+ * find each other by unix sockets in `sockets` and keep each module in a database of its own on one server.
+ */
+export function partsOf(groups: readonly (readonly string[])[], { sockets, databaseUrl }: { sockets: string; databaseUrl: (module: string) => string }): Part[] {
+  const inGroups = groups.flat();
+  const rest = MODULES.filter((name) => !inGroups.includes(name));
+  const socket = (group: readonly string[]) => join(sockets, `${group.length > 0 ? group.join('-') : 'edge'}.sock`.slice(-60));
+  const all = [...groups.map((group) => ({ name: group.join('+'), group, edge: false })), { name: ['edge', ...rest].join('+'), group: rest, edge: true }];
+  return all.map(({ name, group, edge }) => ({
+    name,
+    environment: {
+      ...(group.length > 0 && { KERF_MODULES: group.join(',') }),
+      KERF_EDGE: String(edge),
+      KERF_INTERNAL_SOCKET: socket(group),
+      ...Object.fromEntries(group.map((module) => [`${module.toUpperCase()}_DATABASE_URL`, databaseUrl(module)])),
+      ...(edge && { DATABASE_URL: databaseUrl('edge') }),
+      ...Object.fromEntries(all.filter((other) => other.group !== group).flatMap((other) => other.group.map((module) => [`KERF_${module.toUpperCase()}_URL`, `unix:${socket(other.group)}`]))),
+    },
+  }));
+}
+
+/** Every module in a process of its own on this machine, each with its own database, until `stop`. */
+export async function startSplit(config: Config, { say, environment }: { say: (line: string) => void; environment: NodeJS.ProcessEnv }): Promise<{ ended: Promise<string>; stop(): Promise<void> }> {
+  const directory = dataDirectory(config.dataDir);
+  const secret = config.secret ?? (await readOrMakeSecret(directory));
+  const postgres = await startEmbeddedPostgres({ onProgress: say, ...(config.dataDir && { dataDir: `${directory}/postgres` }) });
+  const sockets = await mkdtemp(join(tmpdir(), 'kerf-'));
+  const names = [...MODULES, 'edge'];
+  await createDatabases(postgres.adminUrl, names.map(databaseName));
+  const parts = partsOf(MODULES.map((name) => [name]), { sockets, databaseUrl: (module) => onDatabase(postgres.adminUrl, databaseName(module)) });
+  const width = Math.max(...names.map((name) => name.length));
+  const running = parts.map((part) => ({ part, child: startPart(part, { ...environment, KERF_SECRET: secret }, (line) => say(`${part.name.padEnd(width)} | ${line}`)) }));
+  const ended = Promise.race(running.map(async ({ part, child }) => {
+    await once(child, 'exit');
+    return part.name;
+  }));
+  return {
+    ended,
+    /** the public API first, so that nobody is left without the modules behind it */
+    async stop() {
+      const [front, modules] = [running.slice(-1), running.slice(0, -1)];
+      for (const group of [front, modules]) await Promise.all(group.map(({ child }) => terminated(child)));
+      await rm(sockets, { recursive: true, force: true });
+      await postgres.stop();
+    },
+  };
+}
+
+const databaseName = (module: string) => `kerf_${module}`;
+
+function onDatabase(adminUrl: string, database: string): string {
+  const url = new URL(adminUrl);
+  url.pathname = `/${database}`;
+  return url.toString();
+}
+
+async function createDatabases(adminUrl: string, names: readonly string[]): Promise<void> {
+  const client = new Client({ connectionString: adminUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ datname: string }>('select datname from pg_database');
+    const missing = names.filter((name) => !rows.some(({ datname }) => datname === name));
+    for (const name of missing) await client.query(`create database ${escapeIdentifier(name)}`);
+  } finally {
+    await client.end();
+  }
+}
+
+/** In a process group of its own: a Ctrl-C at the terminal is for whoever started it, who stops the parts in order. */
+function startPart({ environment }: Part, inherited: NodeJS.ProcessEnv, say: (line: string) => void): ChildProcess {
+  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { env: { ...inherited, ...environment }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', say);
+  return child;
+}
+
+async function terminated(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exit;
+}

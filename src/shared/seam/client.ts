@@ -1,0 +1,203 @@
+import type { Logger } from 'pino';
+import { Pool } from 'undici';
+import { currentContext, timeLeft } from '../context.ts';
+import { type Contract, type ContractDescription, contractHash, describeContract, errorFromWire, type Service } from '../contract.ts';
+import { unavailable } from '../errors.ts';
+import type { Deliver } from '../events.ts';
+import { CONTRACT, CONTRACT_HEADER, EVENTS, LARGEST_ANSWER, pathOf, TIMEOUT_HEADER } from './protocol.ts';
+import { backOff, createBreaker, createBulkhead, createRetryBudget, DEFAULT_POLICY, type EdgePolicy, LostCall } from './resilience.ts';
+import type { ServiceTokens } from './service-token.ts';
+
+export interface Remote<C extends Contract> {
+  contract: C;
+  address: string;
+  /** refusals come with the reason the module gave; whatever the network breaks is `unavailable` */
+  service: Service<C>;
+  /** hands an event to the module's inbox; throws until it is kept there */
+  deliver: Deliver;
+  /** compares contracts; throws ContractMismatch, or `unavailable` when nobody answers */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RemoteOptions {
+  /** the calling module, or `edge` */
+  from: string;
+  /** `http://host:port`, `https://host:port` or `unix:/path/to/socket` */
+  address: string;
+  tokens: ServiceTokens;
+  /** what of theirs a caller with our contract cannot talk to, in sentences; none: it fits */
+  misfits: (ours: ContractDescription, theirs: ContractDescription) => string[];
+  log: Logger;
+  policy?: Partial<EdgePolicy>;
+}
+
+interface Message {
+  method: 'GET' | 'POST';
+  /** below the module's own: a method's name, or one of its resources */
+  path: string;
+  body?: string;
+  type?: string;
+  timeout?: number;
+}
+
+/** Milliseconds: a handler may do as much as a job. */
+const EVENT_TIMEOUT = 30_000;
+
+/** The other side speaks a contract that ours cannot talk to. */
+export class ContractMismatch extends Error {}
+
+/** A module in another process, behind its own contract. */
+export function client<C extends Contract>(contract: C, { from, address, tokens, misfits, log, policy: given = {} }: RemoteOptions): Remote<C> {
+  const policy = { ...DEFAULT_POLICY, ...given };
+  const { module } = contract;
+  const pool = openPool(address, policy);
+  const through = createBulkhead(policy);
+  const breaker = createBreaker(policy, () => performance.now());
+  const budget = createRetryBudget(policy);
+  const fitting = new Set([contractHash(contract)]);
+  let checked: Promise<void> | undefined;
+
+  /** Before the first call, and again after an answer from a version that nobody compared yet. */
+  const check = () =>
+    (checked ??= compare().catch((error: unknown) => {
+      checked = undefined;
+      throw error;
+    }));
+
+  async function compare(): Promise<void> {
+    const { hash, ...theirs } = (await attempt({ method: 'GET', path: CONTRACT })) as { hash: string } & ContractDescription;
+    if (fitting.has(hash)) return;
+    const problems = misfits(describeContract(contract), theirs);
+    if (problems.length > 0) throw new ContractMismatch(`The ${module} module at ${address} speaks a contract that this process cannot: ${problems.join(' ')}`);
+    fitting.add(hash);
+  }
+
+  async function call(name: string, input: unknown): Promise<unknown> {
+    const { kind, output, idempotentBy, timeout = policy.timeout } = contract.methods[name]!;
+    const repeatable = kind === 'read' || idempotentBy !== undefined;
+    await check().catch((error: unknown) => {
+      if (!(error instanceof ContractMismatch)) throw error;
+      log.error({ err: error, module }, 'calls are refused until the contracts fit');
+      throw unavailable();
+    });
+    const answer = await repeated(repeatable, () => attempt({ method: 'POST', path: name, body: JSON.stringify(input), timeout }));
+    const result = output.safeParse(answer);
+    if (result.success) return result.data;
+    log.error({ module, method: name, issues: result.error.issues.slice(0, 5) }, 'an answer over the seam does not fit the contract');
+    throw unavailable();
+  }
+
+  /** Again after a lost answer where the contract allows it, or where the call has certainly not arrived. */
+  async function repeated<T>(repeatable: boolean, run: () => Promise<T>): Promise<T> {
+    budget.earn();
+    for (let repeat = 0; ; repeat += 1) {
+      try {
+        return await run();
+      } catch (error) {
+        const again = error instanceof LostCall && (repeatable || !error.reached) && repeat < policy.retries;
+        const pause = backOff(repeat);
+        if (!again || pause >= timeLeft() || !budget.spend()) throw error;
+        await new Promise((resume) => setTimeout(resume, pause));
+      }
+    }
+  }
+
+  function attempt(message: Message): Promise<unknown> {
+    const patience = Math.min(message.timeout ?? policy.timeout, timeLeft());
+    if (patience <= 0) throw unavailable();
+    return through(patience, async () => {
+      breaker.assertClosed();
+      try {
+        const answer = await exchange(message, patience);
+        breaker.succeeded();
+        return answer();
+      } catch (error) {
+        if (error instanceof LostCall) breaker.failed();
+        throw error;
+      }
+    });
+  }
+
+  /** One request and its answer. What the answer means is found out by the caller, once the breaker has heard of it. */
+  async function exchange({ method, path, body, type = 'application/json' }: Message, patience: number): Promise<() => unknown> {
+    const traceparent = currentContext()?.traceparent;
+    const giveUp = new AbortController();
+    const timer = setTimeout(() => giveUp.abort(), patience);
+    try {
+      const response = await pool.request({
+        method,
+        path: pathOf(module, path),
+        headers: {
+          authorization: `Bearer ${await tokens.tokenFor(from, module)}`,
+          [TIMEOUT_HEADER]: String(Math.ceil(patience)),
+          ...(body !== undefined && { 'content-type': type }),
+          ...(traceparent && { traceparent }),
+        },
+        body: body ?? null,
+        signal: giveUp.signal,
+      });
+      const text = await response.body.text();
+      const hash = response.headers[CONTRACT_HEADER];
+      if (typeof hash === 'string' && !fitting.has(hash)) checked = undefined;
+      return meaningOf(response.statusCode, text);
+    } catch (error) {
+      throw lost(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  function meaningOf(status: number, text: string): () => unknown {
+    const answer = parsed(text);
+    if (status === 200) return () => answer;
+    const { code, reason, message } = (answer ?? {}) as { code?: unknown; reason?: unknown; message?: unknown };
+    if (typeof code !== 'string' || typeof reason !== 'string' || typeof message !== 'string') throw new LostCall(`${module} answered ${status} with something else than an error of Kerf.`, true);
+    if (code === 'protocol') {
+      if (reason !== 'deadline_exceeded') log.error({ module, address, reason, detail: message }, 'the other side does not take calls of this process');
+      throw new LostCall(`${module} answered ${reason}.`, reason === 'deadline_exceeded');
+    }
+    return () => {
+      throw errorFromWire(answer);
+    };
+  }
+
+  const methods = Object.keys(contract.methods).map((name) => [name, (input: unknown) => call(name, input)]);
+  return {
+    contract,
+    address,
+    service: Object.fromEntries(methods) as Service<C>,
+    async deliver(event) {
+      await attempt({ method: 'POST', path: EVENTS, body: JSON.stringify(event), type: 'application/cloudevents+json', timeout: EVENT_TIMEOUT });
+    },
+    check,
+    close: () => pool.close(),
+  };
+}
+
+function openPool(address: string, { concurrency }: EdgePolicy): Pool {
+  const socketPath = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
+  return new Pool(socketPath ? 'http://localhost' : address, {
+    connections: concurrency,
+    connect: { timeout: 2_000, ...(socketPath && { socketPath }) },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: LARGEST_ANSWER,
+  });
+}
+
+const NEVER_ARRIVED = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+
+function lost(error: unknown): LostCall {
+  if (error instanceof LostCall) return error;
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  return new LostCall(`The call was lost (${code || message}).`, !NEVER_ARRIVED.has(code));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new LostCall('The answer is not JSON.', true);
+  }
+}

@@ -1,0 +1,48 @@
+import type { ErrorCode } from '../errors.ts';
+
+/** The seam's protocol, version 1, in the words that both sides share; docs/seam-protocol.md says it in full. */
+export const PREFIX = '/seam/v1';
+
+/** Path of a method, or of a module's own resources: `/seam/v1/coupon/quote`. */
+export const pathOf = (module: string, method: string) => `${PREFIX}/${module}/${method}`;
+
+/** Not a method: a module's events come in here, and `contract` describes what is served. Methods are camelCase words. */
+export const EVENTS = '-/events';
+export const CONTRACT = '-/contract';
+
+/** Milliseconds that the caller still waits; the other side does not begin, or gives up, when they are over. */
+export const TIMEOUT_HEADER = 'kerf-timeout';
+/** The hash of the contract that the sender was built with. */
+export const CONTRACT_HEADER = 'kerf-contract';
+
+/** Bytes of a request, and of an answer. */
+export const LARGEST_REQUEST = 1_048_576;
+export const LARGEST_ANSWER = 16_777_216;
+
+export const STATUS: Readonly<Record<ErrorCode, number>> = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  rate_limited: 429,
+  internal: 500,
+  unavailable: 503,
+};
+
+/**
+ * What a side that cannot even hand the call to a service answers, with `code: "protocol"`: told apart from a service's
+ * own refusal, so that a wrong address never reads as `not_found`.
+ */
+export const PROTOCOL_STATUS = {
+  unknown_module: 404,
+  unknown_method: 404,
+  method_not_allowed: 405,
+  caller_unknown: 401,
+  caller_refused: 403,
+  too_large: 413,
+  unsupported_media_type: 415,
+  contract_violation: 422,
+  deadline_exceeded: 504,
+} as const;
+export type ProtocolReason = keyof typeof PROTOCOL_STATUS;

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { MODULES } from '../../src/calls.ts';
+import { modules } from '../../src/composition.ts';
+import { assertComplete } from '../../src/placement/placement.ts';
+import { topologyOf } from '../../src/placement/topology.ts';
+
+const topology = topologyOf(modules);
+const complete = (hosts: readonly string[], addresses: Record<string, string> = {}, edge = false) => () => assertComplete({ hosts, addresses, edge }, MODULES, topology);
+const everywhere = (...names: string[]) => Object.fromEntries(names.map((name) => [name, `http://${name}:3001`]));
+
+describe('a placement', () => {
+  it('is complete when everything is here', () => expect(complete(MODULES, {}, true)).not.toThrow());
+
+  it('is complete when whom a module calls, and who listens to it, can be found', () => {
+    expect(complete(['order'], everywhere('user', 'catalog', 'inventory', 'coupon', 'payment'))).not.toThrow();
+    expect(complete(['coupon'])).not.toThrow();
+  });
+
+  it.each([
+    ['a module that is called', ['order'], everywhere('user', 'catalog', 'inventory', 'payment'), false, 'The module order calls the module coupon'],
+    ['a module that listens', ['payment'], {}, false, 'The module payment sends events to the module order'],
+    ['any module, behind the public API', ['order'], everywhere('user', 'catalog', 'inventory', 'payment'), true, 'The public API calls the module coupon'],
+  ])('names %s that is nowhere', (_what, hosts, addresses, edge, sentence) => {
+    expect(complete(hosts, addresses, edge)).toThrow(sentence);
+    expect(complete(hosts, addresses, edge)).toThrow(/add it to KERF_MODULES, or say where it answers with KERF_[A-Z]+_URL\.$/);
+  });
+});
+
+describe('the topology', () => {
+  it('says who has to do with whom', () => {
+    expect(topology.callees('order').map(({ module }) => module)).toEqual(['user', 'catalog', 'inventory', 'coupon', 'payment']);
+    expect(topology.callers('coupon')).toEqual(['order']);
+    expect(topology.listeners('order.placed').toSorted()).toEqual(['coupon', 'inventory']);
+    expect(topology.publishers('order').toSorted()).toEqual(['payment', 'user']);
+  });
+});

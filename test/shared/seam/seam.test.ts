@@ -1,0 +1,143 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { currentContext, timeLeft, withDeadline, withTrace } from '../../../src/shared/context.ts';
+import type { Event } from '../../../src/shared/events.ts';
+import { pathOf } from '../../../src/shared/seam/protocol.ts';
+import { createServiceTokens, derivedKeys } from '../../../src/shared/seam/service-token.ts';
+import { closeAll, createLamp, lampAt, lampServer, listenTo, tokens } from './support.ts';
+
+afterEach(closeAll);
+
+describe('a module over the seam', () => {
+  it('answers as it does next door, with defaults filled in', async () => {
+    const { address } = await listenTo(lampServer());
+    const { service } = lampAt(address);
+    expect(await service.look({ id: 'lit' })).toEqual({ lit: true });
+    expect(await service.light({ id: 'a' })).toEqual({ size: 1 });
+  });
+
+  it('refuses with its own reason, message and details', async () => {
+    const { address } = await listenTo(lampServer());
+    await expect(lampAt(address).service.light({ id: 'dry' })).rejects.toMatchObject({ code: 'conflict', reason: 'no_oil', message: 'The lamp is empty.', details: { left: 0 } });
+  });
+
+  it('says nothing of what broke inside', async () => {
+    const { service } = createLamp({ look: () => Promise.reject(new Error('select secret from lamps')) });
+    const { address } = await listenTo(lampServer({ service }));
+    await expect(lampAt(address).service.look({ id: 'x' })).rejects.toMatchObject({ reason: 'internal', message: expect.not.stringMatching(/secret/) });
+  });
+
+  it('goes on with the trace of its caller', async () => {
+    let seen: string | undefined;
+    const { service } = createLamp({ look: async () => ((seen = currentContext()?.traceparent), { lit: true }) });
+    const { address } = await listenTo(lampServer({ service }));
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    await withTrace(traceparent, () => lampAt(address).service.look({ id: 'x' }));
+    expect(seen).toBe(traceparent);
+  });
+
+  it('takes in events of the modules it listens to, and of no others', async () => {
+    const taken: Event[] = [];
+    const { address } = await listenTo(lampServer({ deliver: async (event) => void taken.push(event) }));
+    const event = { specversion: '1.0', id: '1', source: 'kerf/catalog', type: 'catalog.changed', subject: 's', time: '2026-03-02T03:00:00.000Z', datacontenttype: 'application/json', data: {} } as const;
+    await lampAt(address, {}, 'catalog').deliver(event);
+    expect(taken).toEqual([event]);
+    await expect(lampAt(address).deliver(event)).rejects.toMatchObject({ reason: 'unavailable' });
+  });
+});
+
+describe('deadlines', () => {
+  it('are passed on, shorter by what has gone', async () => {
+    let left = Infinity;
+    const { service } = createLamp({ look: async () => ((left = timeLeft()), { lit: true }) });
+    const { address } = await listenTo(lampServer({ service }));
+    await withDeadline(900, () => lampAt(address).service.look({ id: 'x' }));
+    expect(left).toBeLessThanOrEqual(900);
+    expect(left).toBeGreaterThan(0);
+  });
+
+  it('end the wait on both sides', async () => {
+    const { service } = createLamp({ look: () => new Promise(() => undefined) });
+    const { address } = await listenTo(lampServer({ service }));
+    await expect(withDeadline(60, () => lampAt(address).service.look({ id: 'x' }))).rejects.toMatchObject({ reason: 'unavailable' });
+    const answer = await call(address, 'look', { id: 'x' }, { 'kerf-timeout': '30' });
+    expect([answer.status, await answer.json()]).toMatchObject([504, { code: 'protocol', reason: 'deadline_exceeded' }]);
+  });
+
+  it('that have passed are not begun', async () => {
+    const { service, asked } = createLamp();
+    const { address } = await listenTo(lampServer({ service }));
+    await expect(withDeadline(-1, () => lampAt(address).service.look({ id: 'x' }))).rejects.toMatchObject({ reason: 'unavailable' });
+    expect((await call(address, 'look', { id: 'x' }, { 'kerf-timeout': '0' })).status).toBe(504);
+    expect(asked).toEqual([]);
+  });
+});
+
+/** A call by hand, as an implementation in another language would send it. */
+const call = async (address: string, method: string, body: unknown, headers: Record<string, string> = {}, init: RequestInit = {}) =>
+  fetch(`${address}${pathOf('lamp', method)}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await tokens.tokenFor('order', 'lamp')}`, 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    ...init,
+  });
+
+describe('what is refused before it reaches the module', () => {
+  const far = createServiceTokens(derivedKeys('a secret for both sides of these tests'), () => new Date(Date.now() - 200_000));
+  const stranger = createServiceTokens(derivedKeys('another secret that nobody here knows of'), () => new Date());
+  const bearer = async (token: Promise<string>) => ({ authorization: `Bearer ${await token}` });
+
+  it.each([
+    ['no token', async () => ({ authorization: '' }), 401, 'caller_unknown'],
+    ['a token that is none', async () => ({ authorization: 'Bearer x.y.z' }), 401, 'caller_unknown'],
+    ['a token for another module', () => bearer(tokens.tokenFor('order', 'coupon')), 401, 'caller_unknown'],
+    ['a token that has ended', () => bearer(far.tokenFor('order', 'lamp')), 401, 'caller_unknown'],
+    ['a token signed with another secret', () => bearer(stranger.tokenFor('order', 'lamp')), 401, 'caller_unknown'],
+    ['a module that may not call it', () => bearer(tokens.tokenFor('coupon', 'lamp')), 403, 'caller_refused'],
+    ['another content type', async () => ({ 'content-type': 'text/plain' }), 415, 'unsupported_media_type'],
+  ])('%s', async (_what, headers, status, reason) => {
+    const { service, asked } = createLamp();
+    const { address } = await listenTo(lampServer({ service }));
+    const answer = await call(address, 'look', { id: 'x' }, await headers());
+    expect([answer.status, await answer.json()]).toMatchObject([status, { code: 'protocol', reason }]);
+    expect(asked).toEqual([]);
+  });
+
+  it.each([
+    ['an input that does not fit', 'look', { id: 7 }, 422, 'contract_violation'],
+    ['what is not JSON', 'look', '{', 422, 'contract_violation'],
+    ['more than a mebibyte', 'look', { id: 'x'.repeat(1_100_000) }, 413, 'too_large'],
+    ['a method that is not in the contract', 'explode', {}, 404, 'unknown_method'],
+    ['a property of every object', 'constructor', {}, 404, 'unknown_method'],
+  ])('%s', async (_what, method, body, status, reason) => {
+    const { address } = await listenTo(lampServer());
+    const answer = await call(address, method, body);
+    expect([answer.status, await answer.json()]).toMatchObject([status, { code: 'protocol', reason }]);
+  });
+
+  it('a module that is not here, which reads as unavailable and not as not_found', async () => {
+    const { address } = await listenTo(lampServer({ contract: { module: 'torch', methods: {}, events: {}, token: Symbol('torch') } }));
+    await expect(lampAt(address).service.look({ id: 'x' })).rejects.toMatchObject({ reason: 'unavailable' });
+  });
+});
+
+describe('a service token', () => {
+  it('is made anew before it ends, and not for each call', async () => {
+    const clock = { now: new Date('2026-03-02T03:00:00Z') };
+    const moving = createServiceTokens(derivedKeys('a secret for both sides of these tests'), () => clock.now);
+    const first = await moving.tokenFor('order', 'lamp');
+    expect(await moving.tokenFor('order', 'lamp')).toBe(first);
+    clock.now = new Date(clock.now.getTime() + 31_000);
+    const second = await moving.tokenFor('order', 'lamp');
+    expect(second).not.toBe(first);
+    expect(await moving.callerOf(second, 'lamp')).toBe('order');
+    clock.now = new Date(clock.now.getTime() + 100_000);
+    expect(await moving.callerOf(second, 'lamp')).toBeUndefined();
+  });
+
+  it('of one module cannot speak for another', async () => {
+    const keys = derivedKeys('a secret for both sides of these tests');
+    const forging = createServiceTokens({ ...keys, privateKey: () => keys.privateKey('coupon') }, () => new Date());
+    expect(await tokens.callerOf(await forging.tokenFor('order', 'lamp'), 'lamp')).toBeUndefined();
+  });
+});
+
