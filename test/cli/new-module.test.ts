@@ -104,7 +104,7 @@ describe('a tree with two new modules', { timeout: 300_000 }, () => {
 
   it('was told what there is now and what to do next', () => {
     expect(written.map(outcome)).toEqual([{ code: 0, sentence: '' }, { code: 0, sentence: '' }]);
-    expect(written[0]!.stdout).toMatch(/^Drawing the map with it\.\nThe module quokka is there, in 19 files:\n/);
+    expect(written[0]!.stdout).toMatch(/^Drawing the map with it\.\nThe module quokka is there, in 20 files:\n/);
     for (const line of ['src/modules/quokka/contract.json (generated)', 'docs/modules/quokka.md (generated)', 'npx vitest run test/modules/quokka:']) {
       expect(written[0]!.stdout).toContain(`  ${line}`);
     }
@@ -112,7 +112,7 @@ describe('a tree with two new modules', { timeout: 300_000 }, () => {
 
   it('has no word of the template left, and only small files', async () => {
     const files = [...(await snapshot())].filter(([path]) => /\/(quokka|aviary)[/.]/.test(path));
-    expect(files).toHaveLength(30);
+    expect(files).toHaveLength(32);
     expect(files.filter(([path, text]) => /sample|entry|entries/i.test(path + text)).map(([path]) => path)).toEqual([]);
     expect(files.filter(([path, text]) => !path.endsWith('.json') && text.split('\n').length > 100).map(([path]) => path)).toEqual([]);
   });
