@@ -2,7 +2,7 @@ import type { ErrorRequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { traceId } from '../shared/context.ts';
-import { AppError, type ErrorCode, invalid, toAppError } from '../shared/errors.ts';
+import { AppError, HTTP_STATUS, invalid, toAppError } from '../shared/errors.ts';
 import type { Metrics } from '../shared/telemetry.ts';
 
 /** What every refusal looks like: RFC 9457, with a stable `reason` for machines. */
@@ -17,17 +17,6 @@ export const Problem = z
     errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
   })
   .meta({ id: 'Problem' });
-
-const STATUS: Record<ErrorCode, number> = {
-  invalid: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  not_found: 404,
-  conflict: 409,
-  rate_limited: 429,
-  unavailable: 503,
-  internal: 500,
-};
 
 /** Reasons for which HTTP has a more telling status than their code's. */
 const STATUS_OF_REASON: Record<string, number> = {
@@ -46,7 +35,7 @@ const TITLES: Record<number, string> = {
   422: 'Key used for another request', 428: 'Precondition required', 429: 'Too many requests', 500: 'Internal error', 503: 'Unavailable',
 };
 
-export const statusOf = (error: AppError): number => STATUS_OF_REASON[error.reason] ?? STATUS[error.code] ?? 500;
+export const statusOf = (error: AppError): number => STATUS_OF_REASON[error.reason] ?? HTTP_STATUS[error.code] ?? 500;
 
 export function problemOf(error: AppError): z.infer<typeof Problem> {
   const status = statusOf(error);

@@ -1,4 +1,4 @@
-/** What kind of refusal it is. Each code has one HTTP status at the edge (edge/problem.ts). */
+/** What kind of refusal it is. */
 export type ErrorCode =
   | 'invalid'
   | 'unauthenticated'
@@ -8,6 +8,18 @@ export type ErrorCode =
   | 'rate_limited'
   | 'unavailable'
   | 'internal';
+
+/** The HTTP status of each code, at the edge (where some reasons have a more telling one) and over the seam. */
+export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  rate_limited: 429,
+  unavailable: 503,
+  internal: 500,
+};
 
 /**
  * The one error of Kerf. Tell errors apart by `reason`, never by class: a class does not survive the wire.

@@ -4,22 +4,18 @@ import { modules } from '../../src/composition.ts';
 import { readCatalog } from '../../src/boundaries/database/catalog-facts.ts';
 import type { Finding } from '../../src/boundaries/database/catalog-world.ts';
 import { SCHEMAS } from '../support/constants.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 
 const JOBS = SCHEMAS.filter((schema) => schema !== 'edge').map((schema) => `${schema}_jobs`);
 const ALL = [...SCHEMAS, ...JOBS];
 
 let database: TestDatabase;
 let admin: Client;
+let close: () => Promise<void>;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  admin = new Client({ connectionString: database.adminUrl });
-  await admin.connect();
+  ({ database, admin, close } = await openTestDatabase());
 });
-afterAll(async () => {
-  await admin.end();
-  await database.drop();
-});
+afterAll(() => close());
 
 const findings = () => readCatalog(async (sql, values) => (await admin.query(sql, values)).rows as never, SCHEMAS);
 

@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTables, tablesAfter } from '../../src/boundaries/map/migration-tables.ts';
 import { ROOT } from '../../src/setup/paths.ts';
 import { SCHEMAS } from '../support/constants.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { openTestDatabase } from '../support/database.ts';
 
 const names = (...migrations: string[]) => tablesAfter(migrations).map(({ name }) => name);
 
@@ -31,20 +30,14 @@ describe('tables read from migrations', () => {
 });
 
 describe('compared with a migrated database', () => {
-  let database: TestDatabase;
-  let admin: Client;
+  let opened: Awaited<ReturnType<typeof openTestDatabase>>;
   beforeAll(async () => {
-    database = await createTestDatabase();
-    admin = new Client({ connectionString: database.adminUrl });
-    await admin.connect();
+    opened = await openTestDatabase();
   });
-  afterAll(async () => {
-    await admin.end();
-    await database.drop();
-  });
+  afterAll(() => opened.close());
 
   it.each(SCHEMAS)('%s has exactly these tables, beside those in which migrations are recorded', async (schema) => {
-    const { rows } = await admin.query<{ name: string }>(
+    const { rows } = await opened.admin.query<{ name: string }>(
       `select relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
        where n.nspname = $1 and c.relkind in ('r', 'p') and relname !~ '^migrations(_lock)?$'`,
       [schema],

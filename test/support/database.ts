@@ -28,6 +28,21 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   };
 }
 
+/** A migrated database with an administrator's connection, for tests of what is in it. */
+export async function openTestDatabase(): Promise<{ database: TestDatabase; admin: Client; close(): Promise<void> }> {
+  const database = await createTestDatabase();
+  const admin = new Client({ connectionString: database.adminUrl });
+  await admin.connect();
+  return {
+    database,
+    admin,
+    async close() {
+      await admin.end();
+      await database.drop();
+    },
+  };
+}
+
 async function administer(url: string, sql: string): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();

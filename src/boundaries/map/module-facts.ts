@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { calls } from '../../calls.ts';
 import { modules } from '../../composition.ts';
+import { topologyOf } from '../../placement/topology.ts';
 import { ROOT } from '../../setup/paths.ts';
 import { contractHash, type Method } from '../../shared/contract.ts';
 import type { Module } from '../../shared/module.ts';
@@ -38,6 +39,8 @@ export interface EventFacts {
   subscribers: readonly string[];
 }
 
+const topology = topologyOf(modules);
+
 /** Every module of src/composition.ts, in that order; READMEs and migrations are read below `root`. */
 export async function describeModules(root = ROOT): Promise<ModuleFacts[]> {
   return Promise.all(modules.map((module) => describe(module, root)));
@@ -50,27 +53,18 @@ async function describe({ contract, listens }: Module, root: string): Promise<Mo
     name,
     owns: firstSentence(readme),
     calls: calls[name] ?? [],
-    calledBy: Object.keys(calls).filter((caller) => calls[caller]?.includes(name)),
+    calledBy: topology.callers(name),
     methods: Object.entries(contract.methods).map(([method, { kind, reasons, idempotentBy }]) => ({
       name: method,
       kind,
       reasons: [...reasons],
       ...(idempotentBy && { idempotentBy }),
     })),
-    emits: Object.entries(contract.events).map(([event, { type, orderedBy }]) => ({ name: event, type, orderedBy, subscribers: listenersOf(type) })),
-    listens: listens.map(({ type }) => ({ type, from: publisherOf(type) })),
+    emits: Object.entries(contract.events).map(([event, { type, orderedBy }]) => ({ name: event, type, orderedBy, subscribers: topology.listeners(type) })),
+    listens: listens.map(({ type }) => ({ type, from: topology.publisher(type) })),
     tables: await readTables(join(root, 'migrations', name)),
     contractHash: contractHash(contract),
   };
-}
-
-const listenersOf = (type: string) =>
-  modules.filter(({ listens }) => listens.some((event) => event.type === type)).map(({ contract }) => contract.module);
-
-function publisherOf(type: string): string {
-  const publisher = modules.find(({ contract }) => Object.values(contract.events).some((event) => event.type === type));
-  if (!publisher) throw new Error(`No contract has the event "${type}".`);
-  return publisher.contract.module;
 }
 
 /** The first sentence below the title of a Markdown page, as plain text without its full stop. */

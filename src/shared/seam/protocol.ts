@@ -1,5 +1,3 @@
-import type { ErrorCode } from '../errors.ts';
-
 /** The seam's protocol, version 1, in the words that both sides share; docs/seam-protocol.md says it in full. */
 export const PREFIX = '/seam/v1';
 
@@ -18,17 +16,6 @@ export const CONTRACT_HEADER = 'kerf-contract';
 /** Bytes of a request, and of an answer. */
 export const LARGEST_REQUEST = 1_048_576;
 export const LARGEST_ANSWER = 16_777_216;
-
-export const STATUS: Readonly<Record<ErrorCode, number>> = {
-  invalid: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  not_found: 404,
-  conflict: 409,
-  rate_limited: 429,
-  internal: 500,
-  unavailable: 503,
-};
 
 /**
  * What a side that cannot even hand the call to a service answers, with `code: "protocol"`: told apart from a service's

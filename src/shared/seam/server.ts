@@ -2,8 +2,9 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Logger } from 'pino';
 import { withDeadline, withTrace } from '../context.ts';
 import { type Contract, contractHash, describeContract, errorToWire } from '../contract.ts';
+import { type ErrorCode, HTTP_STATUS } from '../errors.ts';
 import type { Deliver, Event } from '../events.ts';
-import { CONTRACT, CONTRACT_HEADER, EVENTS, LARGEST_REQUEST, PREFIX, PROTOCOL_STATUS, type ProtocolReason, STATUS, TIMEOUT_HEADER } from './protocol.ts';
+import { CONTRACT, CONTRACT_HEADER, EVENTS, LARGEST_REQUEST, PREFIX, PROTOCOL_STATUS, type ProtocolReason, TIMEOUT_HEADER } from './protocol.ts';
 import type { ServiceTokens } from './service-token.ts';
 
 /** A module as it is served to other processes. */
@@ -41,7 +42,8 @@ const DEFAULT_TIMEOUT = 10_000;
 
 /** The internal listener's answer to calls of contract methods and deliveries of events, by docs/seam-protocol.md. */
 export function serve({ served, tokens, log }: SeamServer): RequestListener {
-  const resources = new Map(served.flatMap((one) => resourcesOf(one)));
+  /** Made at the first call: a process whose modules are all together is never asked. */
+  let resources: ReadonlyMap<string, Resource> | undefined;
   const modules = new Set(served.map(({ contract }) => contract.module));
 
   return (req, res) => {
@@ -52,6 +54,7 @@ export function serve({ served, tokens, log }: SeamServer): RequestListener {
   };
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    resources ??= new Map(served.flatMap((one) => resourcesOf(one)));
     const resource = resources.get(req.url ?? '');
     if (!resource) return refuse(req, res, modules.has(moduleIn(req.url)) ? 'unknown_method' : 'unknown_module');
     res.setHeader(CONTRACT_HEADER, resource.hash);
@@ -76,7 +79,7 @@ export function serve({ served, tokens, log }: SeamServer): RequestListener {
       if (error instanceof Violation) return end(res, PROTOCOL_STATUS.contract_violation, protocolError('contract_violation', error.message));
       const wire = errorToWire(error);
       if (wire.code === 'internal') log.error({ err: error, module: resource.module }, 'a call over the seam failed');
-      end(res, STATUS[wire.code as keyof typeof STATUS], wire);
+      end(res, HTTP_STATUS[wire.code as ErrorCode], wire);
     } finally {
       clearTimeout(late);
     }

@@ -20,7 +20,7 @@ const LIFETIME = 60;
 const SKEW = 30;
 const MOST_KNOWN = 1_000;
 
-/** `keyOf`: the private key of a module that this process speaks for, the public one of any other. */
+/** The private keys of the modules that this process speaks for, and the public ones of those it hears. */
 export interface ServiceKeys {
   privateKey(module: string): KeyObject;
   publicKey(module: string): KeyObject | undefined;
