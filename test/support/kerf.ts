@@ -23,10 +23,12 @@ export interface TestPlacement {
   forceWire?: boolean;
   /** groups of modules that are hosted apart, each behind an internal address of its own; the others stay with the public API */
   apart?: readonly (readonly string[])[];
+  /** puts something between a module and the hosts that call it: told where it listens, answers the address that they are told */
+  through?: (module: string, address: string) => Promise<string>;
 }
 
 /** The whole shop on a database of its own, listening on a port of its own, with its background work running. */
-export async function startTestKerf({ forceWire = false, apart = [] }: TestPlacement = {}) {
+export async function startTestKerf({ forceWire = false, apart = [], through }: TestPlacement = {}) {
   const database = await createTestDatabase();
   const front = await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'PORT' });
   const url = `http://127.0.0.1:${front.port}`;
@@ -34,7 +36,7 @@ export async function startTestKerf({ forceWire = false, apart = [] }: TestPlace
   const clock = { ahead: 0 };
   const now = () => new Date(Date.now() + clock.ahead);
   const mails: { to: string; subject: string; text: string }[] = [];
-  const hosts = await startHosts(apart, {
+  const hosts = await startHosts({ apart, through }, {
     settings: {
       publicUrl: url,
       secret: TEST_SECRET,
@@ -106,12 +108,12 @@ export async function startTestKerf({ forceWire = false, apart = [] }: TestPlace
 }
 
 /** A host for each group and one for the rest and the public API, found at addresses of this machine. */
-async function startHosts(apart: readonly (readonly string[])[], composition: Composition) {
+async function startHosts({ apart = [], through = async (_, address) => address }: TestPlacement, composition: Composition) {
   const rest = MODULES.filter((name) => !apart.flat().includes(name));
   const groups = await Promise.all([rest, ...apart].map(async (hosts) => ({ hosts, inside: await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'KERF_INTERNAL_PORT' }) })));
+  const located = await Promise.all(groups.flatMap(({ hosts, inside }) => hosts.map(async (name) => [name, await through(name, inside.address)] as const)));
   const running = groups.map(({ hosts, inside }) => {
-    const others = groups.filter((group) => group.hosts !== hosts);
-    const addresses = Object.fromEntries(others.flatMap((group) => group.hosts.map((name) => [name, group.inside.address])));
+    const addresses = Object.fromEntries(located.filter(([name]) => !hosts.includes(name)));
     const kerf = compose({ ...composition, placement: { hosts, addresses, edge: hosts === rest } });
     inside.serve(kerf.seam);
     return { kerf, inside };
