@@ -65,13 +65,17 @@ interface Figures {
   p50: number;
   p99: number;
   rate: number;
+  /** rate as a share of the bare round trip's, slice by slice */
+  toBare: number;
 }
 
+const ROUNDS = 20;
+
 /** Calls one after another by each of `callers`, for a time; latencies in microseconds. */
-async function measure(run: Run, callers: number, seconds: number): Promise<Figures> {
+async function measure(run: Run, callers: number, milliseconds: number): Promise<{ took: number[]; rate: number }> {
   const took: number[] = [];
   const begun = performance.now();
-  const until = begun + seconds * 1_000;
+  const until = begun + milliseconds;
   await Promise.all(
     Array.from({ length: callers }, async () => {
       while (performance.now() < until) {
@@ -81,11 +85,26 @@ async function measure(run: Run, callers: number, seconds: number): Promise<Figu
       }
     }),
   );
-  const elapsed = (performance.now() - begun) / 1_000;
-  const sorted = Float64Array.from(took).toSorted();
-  const quantile = (share: number) => sorted[Math.floor((sorted.length - 1) * share)]!;
-  return { p50: quantile(0.5), p99: quantile(0.99), rate: sorted.length / elapsed };
+  return { took, rate: took.length / ((performance.now() - begun) / 1_000) };
 }
+
+/** All rows in turn, again and again in short slices: what else the machine does meanwhile falls on each alike. */
+async function compare(rows: readonly (readonly [string, Run])[], callers: number, seconds: number): Promise<Map<string, Figures>> {
+  const slices = new Map(rows.map(([name]) => [name, [] as Awaited<ReturnType<typeof measure>>[]]));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const [name, run] of rows) slices.get(name)!.push(await measure(run, callers, (seconds * 1_000) / ROUNDS));
+  }
+  return new Map(
+    [...slices].map(([name, own]) => {
+      const sorted = Float64Array.from(own.flatMap(({ took }) => took)).toSorted();
+      const bare = slices.get(name.replace('seam', 'bare'))!;
+      return [name, { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), rate: median(own.map(({ rate }) => rate)), toBare: median(own.map(({ rate }, round) => rate / bare[round]!.rate)) }];
+    }),
+  );
+}
+
+const quantile = (sorted: Float64Array, share: number) => sorted[Math.floor((sorted.length - 1) * share)]!;
+const median = (figures: readonly number[]) => quantile(Float64Array.from(figures).toSorted(), 0.5);
 
 async function main(seconds: number): Promise<void> {
   const sockets = { seam: join(tmpdir(), `kerf-bench-${process.pid}.sock`), bare: join(tmpdir(), `bare-bench-${process.pid}.sock`) };
@@ -113,17 +132,14 @@ async function main(seconds: number): Promise<void> {
     ['bare, TCP', plain(new Pool(`http://127.0.0.1:${ports.bare}`, { connections: 64 }))],
     ['seam, TCP', () => tcp.levels(input)],
   ];
-  for (const [, run] of rows) await measure(run, 16, seconds / 2);
-  process.stdout.write('| callers | | p50 µs | p99 µs | calls/s | over local µs | rate to bare |\n| ---: | --- | ---: | ---: | ---: | ---: | ---: |\n');
+  for (const [, run] of rows) await measure(run, 16, seconds * 500);
+  process.stdout.write('| callers | | p50 µs | p99 µs | calls/s | p50 over local µs | p50 over bare µs | rate to bare |\n| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n');
   for (const callers of [1, 16, 64]) {
-    const found = new Map<string, Figures>();
-    for (const [name, run] of rows) {
-      const figures = await measure(run, callers, seconds);
-      found.set(name, figures);
-      const bareOne = found.get(name.replace('seam', 'bare'));
-      const over = name.startsWith('seam') ? (figures.p50 - found.get('local')!.p50).toFixed(0) : '';
-      const ratio = name.startsWith('seam') ? `${Math.round((figures.rate / bareOne!.rate) * 100)} %` : '';
-      process.stdout.write(`| ${callers} | ${name} | ${figures.p50.toFixed(1)} | ${figures.p99.toFixed(0)} | ${Math.round(figures.rate)} | ${over} | ${ratio} |\n`);
+    const found = await compare(rows, callers, seconds);
+    for (const [name, { p50, p99, rate, toBare }] of found) {
+      const over = (other: string) => (p50 - found.get(other)!.p50).toFixed(0);
+      const beside = name.startsWith('seam') ? [over('local'), over(name.replace('seam', 'bare')), `${Math.round(toBare * 100)} %`] : [name.startsWith('bare') ? over('local') : '', '', ''];
+      process.stdout.write(`| ${[callers, name, p50.toFixed(1), p99.toFixed(0), Math.round(rate), ...beside].join(' | ')} |\n`);
     }
   }
   child.kill();

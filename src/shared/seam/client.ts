@@ -4,7 +4,8 @@ import { currentContext, timeLeft } from '../context.ts';
 import { type Contract, type ContractDescription, contractHash, describeContract, errorFromWire, type Service } from '../contract.ts';
 import { unavailable } from '../errors.ts';
 import type { Deliver } from '../events.ts';
-import { CONTRACT, CONTRACT_HEADER, EVENTS, LARGEST_ANSWER, pathOf, TIMEOUT_HEADER } from './protocol.ts';
+import { CONTRACT, CONTRACT_HEADER, EVENTS, pathOf, TIMEOUT_HEADER } from './protocol.ts';
+import { roundTrip } from './round-trip.ts';
 import { backOff, createBreaker, createBulkhead, createRetryBudget, DEFAULT_POLICY, type EdgePolicy, LostCall } from './resilience.ts';
 import type { ServiceTokens } from './service-token.ts';
 
@@ -122,10 +123,9 @@ export function client<C extends Contract>(contract: C, { from, address, tokens,
   /** One request and its answer. What the answer means is found out by the caller, once the breaker has heard of it. */
   async function exchange({ method, path, body, type = 'application/json' }: Message, patience: number): Promise<() => unknown> {
     const traceparent = currentContext()?.traceparent;
-    const giveUp = new AbortController();
-    const timer = setTimeout(() => giveUp.abort(), patience);
-    try {
-      const response = await pool.request({
+    const { status, headers, text } = await roundTrip(
+      pool,
+      {
         method,
         path: pathOf(module, path),
         headers: {
@@ -135,17 +135,12 @@ export function client<C extends Contract>(contract: C, { from, address, tokens,
           ...(traceparent && { traceparent }),
         },
         body: body ?? null,
-        signal: giveUp.signal,
-      });
-      const text = await response.body.text();
-      const hash = response.headers[CONTRACT_HEADER];
-      if (typeof hash === 'string' && !fitting.has(hash)) checked = undefined;
-      return meaningOf(response.statusCode, text);
-    } catch (error) {
-      throw lost(error);
-    } finally {
-      clearTimeout(timer);
-    }
+      },
+      patience,
+    );
+    const hash = headers[CONTRACT_HEADER];
+    if (typeof hash === 'string' && !fitting.has(hash)) checked = undefined;
+    return meaningOf(status, text);
   }
 
   function meaningOf(status: number, text: string): () => unknown {
@@ -182,16 +177,7 @@ function openPool(address: string, { concurrency }: EdgePolicy): Pool {
     connect: { timeout: 2_000, ...(socketPath && { socketPath }) },
     headersTimeout: 0,
     bodyTimeout: 0,
-    maxResponseSize: LARGEST_ANSWER,
   });
-}
-
-const NEVER_ARRIVED = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
-
-function lost(error: unknown): LostCall {
-  if (error instanceof LostCall) return error;
-  const { code = '', message = '' } = error as { code?: string; message?: string };
-  return new LostCall(`The call was lost (${code || message}).`, !NEVER_ARRIVED.has(code));
 }
 
 function parsed(text: string): unknown {
