@@ -11,7 +11,7 @@ const OWN = '^src/modules/$1/';
 const CONTRACT = '^src/modules/[^/]+/contract\\.ts$';
 const FAKE = '^src/modules/[^/]+/fake\\.ts$';
 /** where tests are: a module's in a folder of its own, all others by what they are about */
-const TEST_ROOM = '^test/(modules/[^/]+|journey|architecture|placement|setup|edge|shared|support|cli|alone|faults)/';
+const TEST_ROOM = '^test/(modules/[^/]+|journey|architecture|placement|setup|edge|shared|support|cli|alone|faults|verify)/';
 /** what is looked for at run time by need: the rules of a checkout, the place of a package, whether a word is a name */
 const LOADERS = '^(bin/kerf|src/(boundaries/lint/lint|cli/new-module/names|edge/reference|setup/postgres-binaries)\\.ts)$';
 const WIRING = '^src/(composition|modules/[^/]+/module|shared/module)\\.ts$';
@@ -90,7 +90,7 @@ export default {
       severity: 'error',
       comment: 'A contract imports zod and the kernel only, so that anybody can import it.',
       from: { path: '^src/modules/[^/]+/contract\\.[^/]+$' },
-      to: { pathNot: ['^src/shared/(address|contract|http|ids|money)\\.ts$', library('zod')] },
+      to: { pathNot: ['^src/shared/(address|audit|contract|http|ids|money)\\.ts$', library('zod')] },
     },
     {
       name: 'kernel-knows-no-module',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditPage, AuditRange, OwnViolations } from '../../shared/audit.ts';
 import { defineContract, read, type Service, write } from '../../shared/contract.ts';
 import { page } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
@@ -173,6 +174,18 @@ export const Promotion = z
   .meta({ id: 'Promotion' });
 export type Promotion = z.infer<typeof Promotion>;
 
+/** What became of one promotion's use by one order. */
+export const RedemptionState = z.enum(['reserved', 'consumed', 'released', 'returned']).meta({ id: 'RedemptionState' });
+
+/** Every use that one order has or had, in order of promotion. `expiresAt` bounds those that are `reserved`. */
+export const RedemptionFacts = z
+  .object({
+    orderId: Id,
+    redemptions: z.array(z.object({ promotionId: Id, code: z.string().nullable(), amount: Amount, state: RedemptionState, expiresAt: z.iso.datetime() })),
+  })
+  .meta({ id: 'RedemptionFacts' });
+export type RedemptionFacts = z.infer<typeof RedemptionFacts>;
+
 const Order = z.object({ orderId: Id });
 
 /**
@@ -238,6 +251,15 @@ export const couponContract = defineContract({
       output: page(Promotion),
       reasons: ['invalid_cursor'],
     }),
+
+    /** `kerf verify`: the redemptions of orders, to be laid beside what the orders say. Released and returned ones, too. */
+    audit: read({ input: AuditRange, output: auditPage(RedemptionFacts) }),
+
+    /**
+     * `kerf verify`: what does not agree within the module, in one look: counters that are not what the redemptions say,
+     * uses over a promotion's limit as it was granted, dates that do not go with a state, shares that do not add up.
+     */
+    auditOwn: read({ timeout: 30_000, input: z.object({}), output: OwnViolations }),
   },
   events: {},
 });

@@ -1,5 +1,7 @@
+import { toAuditPage } from '../../shared/audit.ts';
 import { type Database, type Transaction, transaction } from '../../shared/database.ts';
 import type { ModuleContext } from '../../shared/module.ts';
+import { findCouponViolations, findRedemptionFacts } from './audit-repository.ts';
 import type { Basket, Coupon, Discount } from './contract.ts';
 import { assertUnchanged, customerKey, quoteBasket, sameDiscounts } from './coupon.ts';
 import { findCandidates } from './promotion-repository.ts';
@@ -30,6 +32,10 @@ export function createCouponService(context: ModuleContext): Coupon {
       await transaction(db, (trx) => stepRedemptions(trx, orderId, (redemption) => release(redemption, at)));
       return {};
     },
+
+    audit: async (range) => toAuditPage(await findRedemptionFacts(db, range), range.limit),
+
+    auditOwn: async () => ({ violations: await findCouponViolations(db) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { toAuditPage } from '../../shared/audit.ts';
 import { conflict, invalid, notFound } from '../../shared/errors.ts';
 import { decodeCursor, encodeCursor } from '../../shared/http.ts';
 import { newId } from '../../shared/ids.ts';
@@ -105,6 +106,16 @@ export function createFakeCoupon({ now = () => new Date(), timeZone = 'Asia/Seou
       step(orderId, (redemption) => release(redemption, now()));
       return {};
     },
+
+    async audit({ from, limit }) {
+      const orders = Map.groupBy(redemptions.values(), ({ orderId }) => orderId);
+      const facts = [...orders].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([orderId, uses]) => ({
+        orderId,
+        redemptions: uses.map(({ promotionId, code, amount, state, expiresAt }) => ({ promotionId, code, amount, state, expiresAt: expiresAt.toISOString() })),
+      }));
+      return toAuditPage(facts.filter(({ orderId }) => from === null || orderId >= from), limit);
+    },
+    auditOwn: async () => ({ violations: [] }),
 
     async createPromotion({ id, draft: input }) {
       const draft = written(input);
