@@ -5,21 +5,24 @@ import type { Logger } from 'pino';
 import { MODULES } from './calls.ts';
 import { createPeers } from './placement/peers.ts';
 import { assertComplete, type Placement } from './placement/placement.ts';
+import { assertKeys } from './placement/service-keys.ts';
 import { topologyOf } from './placement/topology.ts';
-import { createInbox, createPublish, type Event, tidyInbox } from './shared/events.ts';
+import { consuming, createInbox, createPublish, type Event, tidyInbox } from './shared/events.ts';
 import { type Contract, overWire, type Service } from './shared/contract.ts';
 import { connect, type Database } from './shared/database.ts';
 import { assertListens, type Background, type Module, type ModuleContext, type Route, type Subscription, tokens } from './shared/module.ts';
-import { createObservation, type Observed } from './shared/observation.ts';
+import { createObservation, type Observed, type Outcome, outcomeOf } from './shared/observation.ts';
 import { createQueue, type Handler } from './shared/queue.ts';
 import type { Remote } from './shared/seam/client.ts';
-import { callEdge } from './shared/seam/edge.ts';
+import { answering, callEdge } from './shared/seam/edge.ts';
 import type { EdgePolicy } from './shared/seam/resilience.ts';
 import { serve } from './shared/seam/server.ts';
-import { createServiceTokens, derivedKeys, type ServiceTokens } from './shared/seam/service-token.ts';
+import { createServiceTokens, derivedKeys, type ServiceKeys } from './shared/seam/service-token.ts';
 import type { Settings } from './shared/settings.ts';
 import { watchStatements } from './shared/statements.ts';
+import { inSpan } from './shared/spans.ts';
 import { sweep } from './shared/sweep.ts';
+import { createMetrics, type Metrics } from './shared/telemetry.ts';
 import { catalogModule } from './modules/catalog/module.ts';
 import { couponModule } from './modules/coupon/module.ts';
 import { inventoryModule } from './modules/inventory/module.ts';
@@ -49,7 +52,7 @@ export interface Composition {
   /** default: every module and the public API here */
   placement?: Placement;
   /** who is who between processes; default: keys that follow from the secret */
-  serviceTokens?: ServiceTokens;
+  serviceKeys?: ServiceKeys;
   now?: () => Date;
   /** send every call between modules through the encoding of the wire, as if they were apart */
   forceWire?: boolean;
@@ -68,6 +71,8 @@ export interface Kerf {
   seam: RequestListener;
   /** the modules elsewhere that are called from here, one for each edge of the call table */
   peers: readonly Remote<Contract>[];
+  /** of this process; what it does across boundaries and how its modules' pools are used is in them */
+  metrics: Metrics;
   /** what crossed the boundaries between modules so far */
   observed(): Observed;
   /** prepares the modules (signing keys and the like); before the first call */
@@ -79,11 +84,13 @@ export interface Kerf {
 }
 
 /** Wires the modules that this placement puts here, and clients for the others. Throws a ConfigError when one is nowhere. */
-export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_HERE, now = () => new Date(), forceWire = false, policy = {}, ...given }: Composition): Kerf {
-  const serviceTokens = given.serviceTokens ?? createServiceTokens(derivedKeys(settings.secret), now);
+export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_HERE, now = () => new Date(), forceWire = false, policy = {}, serviceKeys }: Composition): Kerf {
   assertComplete(placement, MODULES, topology);
-  const observation = createObservation(now);
-  const peers = createPeers({ addresses: placement.addresses, tokens: serviceTokens, log, policy });
+  if (serviceKeys) assertKeys(serviceKeys, placement, topology);
+  const serviceTokens = createServiceTokens(serviceKeys ?? derivedKeys(settings.secret), now);
+  const metrics = createMetrics();
+  const observation = createObservation(now, metrics);
+  const peers = createPeers({ placement, tokens: serviceTokens, log, policy });
 
   const isHere = ({ module }: Contract) => placement.hosts.includes(module);
   const host = (module: Module) => {
@@ -97,7 +104,10 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     container.bind<ModuleContext>(tokens(name).context).toConstantValue({ db, queue, publish, log: moduleLog, now, settings });
     for (const callee of topology.callees(name)) container.bind(callee.token).toConstantValue(seam(name, callee));
     container.load(module.wiring);
-    if (forceWire) container.onActivation(module.contract.token, (_, service) => overWire(module.contract, service as never));
+    container.onActivation(module.contract.token, (_, service) => {
+      const answers = answering(module.contract, service as never);
+      return forceWire ? overWire(module.contract, answers) : answers;
+    });
     return { name, module, db, queue, log: moduleLog, container };
   };
   /** The service of a contract as one caller sees it: the module's own where it runs here, a client where it does not. */
@@ -111,32 +121,38 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
   const parts = [...hosted.values()].map((part) => {
     const subscriptions = bound<Subscription[]>(part.container, tokens(part.name).subscriptions, []);
     assertListens(part.module, subscriptions);
-    return { ...part, inbox: createInbox(part.db, subscriptions), background: bound<Background>(part.container, tokens(part.name).background, {}) };
+    return { ...part, inbox: consuming(part.name, createInbox(part.db, subscriptions)), background: bound<Background>(part.container, tokens(part.name).background, {}) };
   });
 
   const deliver = async (from: string, to: string, event: Event) => {
     const inbox = parts.find(({ name }) => name === to)?.inbox;
-    await (inbox ? inbox(event) : peers.to(from, topology.contract(to)).deliver(event));
-    observation.delivered(event.type, from, to);
+    const ended = (outcome: Outcome) => observation.delivered(event.type, from, to, outcome);
+    try {
+      await (inbox ? inbox(event) : peers.to(from, topology.contract(to)).deliver(event));
+      ended('ok');
+    } catch (error) {
+      ended(outcomeOf(error));
+      throw error;
+    }
   };
   const sweeps: { stop(): Promise<void> }[] = [];
   const startWorkOf = async ({ name, module, db, queue, log: moduleLog, background }: (typeof parts)[number]) => {
     const { jobs } = background;
     const publishes = Object.keys(module.contract.events).length > 0;
-    await queue.start({ ...(publishes && { events: toSubscriber(name, deliver) }), ...(jobs && { jobs: toJob(jobs) }) });
+    await queue.start({ ...(publishes && { events: toSubscriber(name, deliver) }), ...(jobs && { jobs: toJob(name, jobs) }) });
     const forget = { name: 'forget handled events', every: 3_600, run: () => tidyInbox(db, now()) };
     const recurring = [...(background.sweeps ?? []), ...(module.listens.length > 0 ? [forget] : [])];
-    sweeps.push(...recurring.map((job) => sweep(job, moduleLog.child({ sweep: job.name }))));
+    sweeps.push(...recurring.map((job) => sweep({ ...job, name: `${name}: ${job.name}` }, moduleLog.child({ sweep: job.name }))));
   };
-  /** Routes know nothing but the contract: they are served where the edge is, wherever the module is. */
+  /** Routes know nothing but the contract: they are served where the edge is, and call it alike wherever the module is. */
   const routesOf = ({ contract, wiring }: Module): Route[] => {
-    const container = hosted.get(contract.module)?.container ?? new Container();
-    if (!isHere(contract)) {
-      container.load(wiring);
-      container.rebind(contract.token).toConstantValue(seam('edge', contract));
-    }
+    const container = new Container();
+    container.load(wiring);
+    container.rebind(contract.token).toConstantValue(seam('edge', contract));
     return bound<Route[]>(container, tokens(contract.module).routes, []);
   };
+
+  metrics.peers(() => peers.all().map(({ from, contract, state }) => ({ from, to: contract.module, state: state().breaker, waiting: state().waiting })));
 
   return {
     service: (contract) => seam('edge', contract),
@@ -154,6 +170,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
       log,
     }),
     peers: peers.all(),
+    metrics,
     observed: observation.report,
     async prepare() {
       await Promise.all(parts.map(({ background }) => background.prepare?.()));
@@ -177,9 +194,9 @@ const toSubscriber = (from: string, deliver: (from: string, to: string, event: E
   await deliver(from, to, event);
 };
 
-const toJob = (jobs: NonNullable<Background['jobs']>): Handler => async ({ data }) => {
+const toJob = (module: string, jobs: NonNullable<Background['jobs']>): Handler => async ({ data }) => {
   const { name, data: input } = data as { name: string; data: never };
   const job = jobs[name];
   if (!job) throw new Error(`Nobody handles the job "${name}".`);
-  await job(input);
+  await inSpan(`job ${module}: ${name}`, {}, () => job(input));
 };

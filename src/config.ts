@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MODULES } from './calls.ts';
 import type { Placement } from './placement/placement.ts';
+import { readTls, type Tls } from './placement/tls.ts';
 import { ConfigError } from './setup/config-error.ts';
 import type { Settings } from './shared/settings.ts';
 
@@ -10,6 +11,7 @@ const postgresUrl = z
   .string()
   .refine((text) => /^postgres(ql)?:\/\/.+/.test(text) && URL.canParse(text), 'must look like postgres://user:password@host:5432/database, with odd characters of the password percent-encoded');
 const peer = z.string().refine(isPeerAddress, 'must look like http://host:3001, https://host:3001 or unix:/path/to/socket');
+const file = z.string().min(1);
 const timeZone = z.string().refine((zone) => isTimeZone(zone), 'must be an IANA time zone like Asia/Seoul');
 
 /** Every variable that Kerf reads. Nothing is required: with none of them the embedded Postgres is used. */
@@ -38,6 +40,10 @@ export const Environment = z.object({
   ),
   KERF_EDGE: flag.optional().meta({ description: 'serve the public API here; default: yes, unless KERF_MODULES is set' }),
   KERF_INTERNAL_SOCKET: z.string().min(1).max(100).optional().meta({ description: 'unix socket to use instead of the internal port' }),
+  KERF_SERVICE_KEYS: file.optional().meta({ description: 'JSON Web Key Set with which processes know each other, see "kerf keys service"; default: keys that follow from KERF_SECRET' }),
+  KERF_TLS_CERT: file.optional().meta({ description: 'certificate of this process for mutual TLS between processes; needs the next two' }),
+  KERF_TLS_KEY: file.optional().meta({ description: 'its private key' }),
+  KERF_TLS_CA: file.optional().meta({ description: 'certificate of the authority that signed those of all processes' }),
   KERF_DATA_DIR: z.string().min(1).optional().meta({ description: 'where the embedded Postgres, the secret and development mail are kept' }),
   KERF_SECRET: z.string().min(32, 'must have at least 32 characters').refine((secret) => new Set(secret).size >= 10, 'must be random: it has too few different characters').optional().meta({ description: 'root of all derived keys; default: generated once into the data directory' }),
   KERF_POOL_SIZE: z.coerce.number().int().min(2).max(100).default(10).meta({ description: 'most database connections per module' }),
@@ -68,6 +74,8 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMai
   /** unix socket in place of the internal port */
   internalSocket: string | undefined;
   placement: Placement;
+  /** file with the keys by which processes know each other */
+  serviceKeys: string | undefined;
   databaseUrl: string | undefined;
   moduleDatabaseUrls: Partial<Record<string, string>>;
   dataDir: string | undefined;
@@ -99,8 +107,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     throw new ConfigError('KERF_SECRET must be set in production, to at least 32 random characters.');
   }
   const placement = placementOf(env);
-  if (placement.hosts.length < MODULES.length && !env.KERF_SECRET) {
-    throw new ConfigError('KERF_SECRET must be set where modules run in several processes, to the same at least 32 random characters in each: they know each other by it.');
+  if (placement.hosts.length < MODULES.length && !env.KERF_SECRET && !env.KERF_SERVICE_KEYS) {
+    throw new ConfigError('KERF_SECRET must be set where modules run in several processes, to the same at least 32 random characters in each: they know each other by it, or by KERF_SERVICE_KEYS.');
   }
   return {
     production,
@@ -111,6 +119,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     publicUrl: env.KERF_PUBLIC_URL?.replace(/\/+$/, ''),
     internalSocket: env.KERF_INTERNAL_SOCKET,
     placement,
+    serviceKeys: env.KERF_SERVICE_KEYS,
     databaseUrl: env.DATABASE_URL,
     moduleDatabaseUrls: perModule(env, (name) => `${name}_DATABASE_URL`),
     dataDir: env.KERF_DATA_DIR,
@@ -129,12 +138,21 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   };
 }
 
-function placementOf(env: Record<string, unknown> & { KERF_MODULES?: string[] | undefined; KERF_EDGE?: boolean | undefined }): Placement {
+function placementOf(env: z.output<typeof Environment> & Record<string, unknown>): Placement {
   const addresses = perModule(env, (name) => `KERF_${name}_URL`);
   const hosts = env.KERF_MODULES ?? MODULES.filter((name) => !addresses[name]);
   const both = env.KERF_MODULES?.find((name) => addresses[name]);
   if (both) throw new ConfigError(`KERF_MODULES says that ${both} runs here, and KERF_${both.toUpperCase()}_URL that it runs elsewhere: take one of them away.`);
-  return { hosts, addresses, edge: env.KERF_EDGE ?? !env.KERF_MODULES };
+  const tls = tlsOf(env);
+  const open = tls && Object.keys(addresses).find((name) => addresses[name]!.startsWith('http:'));
+  if (open) throw new ConfigError(`KERF_${open.toUpperCase()}_URL must begin with https:// or unix: where KERF_TLS_CERT is set.`);
+  return { hosts, addresses, edge: env.KERF_EDGE ?? !env.KERF_MODULES, ...(tls && { tls }) };
+}
+
+function tlsOf({ KERF_TLS_CERT: cert, KERF_TLS_KEY: key, KERF_TLS_CA: ca }: z.output<typeof Environment>): Tls | undefined {
+  if (cert && key && ca) return readTls({ cert, key, ca });
+  if (cert || key || ca) throw new ConfigError('KERF_TLS_CERT, KERF_TLS_KEY and KERF_TLS_CA belong together: set all three or none.');
+  return undefined;
 }
 
 function perModule(env: Record<string, unknown>, variable: (name: string) => string): Record<string, string> {

@@ -22,7 +22,7 @@ export async function start(config: Config = readConfig()): Promise<void> {
   const { edge } = config.placement;
   const front = edge ? await listen({ host: config.host, port: config.port, preferred: 3_000, variable: 'PORT' }) : undefined;
   const inside = await listen({
-    host: config.internalHost, port: config.internalPort, preferred: (front?.port ?? 3_000) + 1, variable: 'KERF_INTERNAL_PORT', hostVariable: 'KERF_INTERNAL_HOST', socket: config.internalSocket,
+    host: config.internalHost, port: config.internalPort, preferred: (front?.port ?? 3_000) + 1, variable: 'KERF_INTERNAL_PORT', hostVariable: 'KERF_INTERNAL_HOST', socket: config.internalSocket, tls: config.placement.tls,
   });
   const publicUrl = config.publicUrl ?? `http://localhost:${front?.port ?? 3_000}`;
   const opened = await openKerf(config, { attach: false, onProgress: say, publicUrl });

@@ -4,6 +4,7 @@ import type { Contract } from '../shared/contract.ts';
 import { client, type Remote } from '../shared/seam/client.ts';
 import type { EdgePolicy } from '../shared/seam/resilience.ts';
 import type { ServiceTokens } from '../shared/seam/service-token.ts';
+import type { Placement } from './placement.ts';
 
 /** The modules that run elsewhere, one client per edge of the call table: each has its own pool, breaker and budget. */
 export interface Peers {
@@ -14,18 +15,18 @@ export interface Peers {
 }
 
 export interface PeersOptions {
-  addresses: Readonly<Record<string, string>>;
+  placement: Placement;
   tokens: ServiceTokens;
   log: Logger;
   policy?: Partial<EdgePolicy>;
 }
 
-export function createPeers({ addresses, log, ...options }: PeersOptions): Peers {
+export function createPeers({ placement: { addresses, tls }, log, ...options }: PeersOptions): Peers {
   const remotes = new Map<string, Remote<Contract>>();
   return {
     to<C extends Contract>(from: string, contract: C) {
       const edge = `${from} → ${contract.module}`;
-      const known = remotes.get(edge) ?? client<Contract>(contract, { ...options, misfits: sentences, from, address: addresses[contract.module]!, log: log.child({ edge }) });
+      const known = remotes.get(edge) ?? client<Contract>(contract, { ...options, ...(tls && { tls }), misfits: sentences, from, address: addresses[contract.module]!, log: log.child({ edge }) });
       remotes.set(edge, known);
       return known as Remote<C>;
     },

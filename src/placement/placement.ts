@@ -1,4 +1,5 @@
 import { ConfigError } from '../setup/config-error.ts';
+import type { Tls } from './tls.ts';
 import type { Topology } from './topology.ts';
 
 /** Where modules live, as one process sees it. */
@@ -9,6 +10,8 @@ export interface Placement {
   addresses: Readonly<Record<string, string>>;
   /** whether the public API is served here, which calls every module */
   edge: boolean;
+  /** where processes show each other certificates: at https addresses, and on the internal port */
+  tls?: Tls;
 }
 
 /** Throws a ConfigError when something that runs here needs a module that is neither here nor has an address. */

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { compose, type Kerf } from '../composition.ts';
 import type { Config } from '../config.ts';
+import { readServiceKeys } from '../placement/service-keys.ts';
 import { createLogger } from '../shared/telemetry.ts';
 import type { Settings } from '../shared/settings.ts';
 import { type Installation, openInstallation } from './database.ts';
@@ -19,6 +20,8 @@ export interface OpenKerf {
 
 /** Databases ready and modules wired, nothing listening and nothing running in the background: what every command needs. */
 export async function openKerf(config: Config, options: { attach: boolean; onProgress: (sentence: string) => void; publicUrl: string }): Promise<OpenKerf> {
+  const service = config.serviceKeys ? readServiceKeys(config.serviceKeys) : undefined;
+  if (service?.isOpenToOthers) options.onProgress('KERF_SERVICE_KEYS names a file that others on this machine may read: take that away with chmod 600.');
   const installation = await openInstallation(config, options);
   try {
     const changed = await installation.migrate();
@@ -31,7 +34,7 @@ export async function openKerf(config: Config, options: { attach: boolean; onPro
       sendMail: createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, directory: `${dataDirectory(config.dataDir)}/mail` }),
     };
     const log = createLogger(config.logLevel);
-    const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize, placement: config.placement });
+    const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize, placement: config.placement, ...(service && { serviceKeys: service.keys }) });
     await kerf.prepare();
     return {
       kerf,

@@ -1,12 +1,14 @@
-import { rm } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
+import type { Tls } from '../placement/tls.ts';
 import { ConfigError } from './config-error.ts';
 
 export interface Listening {
   /** 0 for a unix socket */
   port: number;
-  /** `http://host:port` or `unix:/path` */
+  /** `http://host:port`, `https://host:port` or `unix:/path` */
   address: string;
   /** answers requests with `app` from now on; until then every one is told to come back */
   serve(app: RequestListener): void;
@@ -24,6 +26,10 @@ interface Where {
   hostVariable?: string;
   /** unix socket to use instead */
   socket?: string | undefined;
+  /** on a port: https for those who show a certificate of this authority */
+  tls?: Tls | undefined;
+  /** milliseconds for the headers of a request, and for all of it, before the connection is cut */
+  patience?: { headers: number; request: number };
 }
 
 const NOT_YET: RequestListener = (_req, res) => {
@@ -31,15 +37,17 @@ const NOT_YET: RequestListener = (_req, res) => {
 };
 
 /** Takes a port, so that the address is known before anything is set up behind it. */
-export async function listen({ host, port, preferred, variable, hostVariable = 'HOST', socket }: Where): Promise<Listening> {
+export async function listen({ host, port, preferred, variable, hostVariable = 'HOST', socket, tls, patience = { headers: 10_000, request: 30_000 } }: Where): Promise<Listening> {
   let app = NOT_YET;
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 1_000 });
+  const times = { headersTimeout: patience.headers, requestTimeout: patience.request, keepAliveTimeout: 65_000, connectionsCheckingInterval: Math.min(1_000, patience.headers) };
+  const isTls = tls !== undefined && socket === undefined;
+  const server = isTls ? createTlsServer({ ...times, ...tls, requestCert: true, rejectUnauthorized: true }) : createServer(times);
   server.on('request', (req, res) => {
     if (!server.listening) res.setHeader('connection', 'close');
     app(req, res);
   });
   if (socket) {
-    await rm(socket, { force: true });
+    await removeStale(socket);
     await takesSocket(server, socket);
     return { port: 0, address: `unix:${socket}`, serve: (next) => void (app = next), close: (grace) => drain(server, grace) };
   }
@@ -52,7 +60,7 @@ export async function listen({ host, port, preferred, variable, hostVariable = '
     const taking = (server.address() as AddressInfo).port;
     return {
       port: taking,
-      address: `http://${host}:${taking}`,
+      address: `${isTls ? 'https' : 'http'}://${host}:${taking}`,
       serve: (next) => void (app = next),
       close: (grace) => drain(server, grace),
     };
@@ -68,6 +76,24 @@ const takes = (server: Server, port: number, host: string) =>
       server.off('error', refuse);
       resolve(true);
     });
+  });
+
+/** Of a process that was killed. One on which somebody answers is not ours to take, and neither is what is no socket. */
+async function removeStale(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (!found) return;
+  if (!found.isSocket()) throw new ConfigError(`KERF_INTERNAL_SOCKET names something that is no socket: ${path}.`);
+  if (await somebodyAnswers(path)) throw new ConfigError(`KERF_INTERNAL_SOCKET names a socket on which another process answers: ${path}.`);
+  await rm(path, { force: true });
+}
+
+const somebodyAnswers = (path: string) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'));
   });
 
 const takesSocket = (server: Server, path: string) =>

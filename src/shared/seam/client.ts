@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { Pool } from 'undici';
 import { currentContext, timeLeft } from '../context.ts';
-import { type Contract, type ContractDescription, contractHash, describeContract, errorFromWire, type Service } from '../contract.ts';
-import { unavailable } from '../errors.ts';
+import { type Contract, type ContractDescription, contractHash, describeContract, errorFromWire, type Service, WireError } from '../contract.ts';
+import { HTTP_STATUS, unavailable } from '../errors.ts';
 import type { Deliver } from '../events.ts';
 import { CONTRACT, CONTRACT_HEADER, EVENTS, pathOf, TIMEOUT_HEADER } from './protocol.ts';
 import { roundTrip } from './round-trip.ts';
@@ -10,14 +10,20 @@ import { backOff, createBreaker, createBulkhead, createRetryBudget, DEFAULT_POLI
 import type { ServiceTokens } from './service-token.ts';
 
 export interface Remote<C extends Contract> {
+  /** the calling module, or `edge` */
+  from: string;
   contract: C;
   address: string;
   /** refusals come with the reason the module gave; whatever the network breaks is `unavailable` */
   service: Service<C>;
   /** hands an event to the module's inbox; throws until it is kept there */
   deliver: Deliver;
-  /** compares contracts; throws ContractMismatch, or `unavailable` when nobody answers */
+  /** compares contracts, again each time; throws ContractMismatch, or `unavailable` when nobody answers */
   check(): Promise<void>;
+  /** whether its contract was seen to fit and it has not gone quiet since; asks nobody */
+  answers(): boolean;
+  /** of the breaker, and how many calls stand in line */
+  state(): { breaker: 'closed' | 'open' | 'half-open'; waiting: number };
   close(): Promise<void>;
 }
 
@@ -26,6 +32,8 @@ export interface RemoteOptions {
   from: string;
   /** `http://host:port`, `https://host:port` or `unix:/path/to/socket` */
   address: string;
+  /** for https: the certificate to show with its key, and whose to believe, in PEM */
+  tls?: { cert: string; key: string; ca: string };
   tokens: ServiceTokens;
   /** what of theirs a caller with our contract cannot talk to, in sentences; none: it fits */
   misfits: (ours: ContractDescription, theirs: ContractDescription) => string[];
@@ -49,15 +57,16 @@ const EVENT_TIMEOUT = 30_000;
 export class ContractMismatch extends Error {}
 
 /** A module in another process, behind its own contract. */
-export function client<C extends Contract>(contract: C, { from, address, tokens, misfits, log, policy: given = {} }: RemoteOptions): Remote<C> {
+export function client<C extends Contract>(contract: C, { from, address, tls, tokens, misfits, log, policy: given = {} }: RemoteOptions): Remote<C> {
   const policy = { ...DEFAULT_POLICY, ...given };
   const { module } = contract;
-  const pool = openPool(address, policy);
+  const pool = openPool(address, tls, policy);
   const through = createBulkhead(policy);
   const breaker = createBreaker(policy, () => performance.now());
   const budget = createRetryBudget(policy);
   const fitting = new Set([contractHash(contract)]);
   let checked: Promise<void> | undefined;
+  let fits = false;
 
   /** Before the first call, and again after an answer from a version that nobody compared yet. */
   const check = () =>
@@ -67,11 +76,19 @@ export function client<C extends Contract>(contract: C, { from, address, tokens,
     }));
 
   async function compare(): Promise<void> {
-    const { hash, ...theirs } = (await attempt({ method: 'GET', path: CONTRACT })) as { hash: string } & ContractDescription;
-    if (fitting.has(hash)) return;
-    const problems = misfits(describeContract(contract), theirs);
-    if (problems.length > 0) throw new ContractMismatch(`The ${module} module at ${address} speaks a contract that this process cannot: ${problems.join(' ')}`);
+    const { hash, ...theirs } = ((await attempt({ method: 'GET', path: CONTRACT })) ?? {}) as { hash: string } & ContractDescription;
+    const problems = fitting.has(hash) ? [] : misfitsWith(theirs);
+    fits = problems.length === 0;
+    if (!fits) throw new ContractMismatch(`The ${module} module at ${address} speaks a contract that this process cannot: ${problems.join(' ')}`);
     fitting.add(hash);
+  }
+
+  function misfitsWith(theirs: ContractDescription): string[] {
+    try {
+      return misfits(describeContract(contract), theirs);
+    } catch {
+      return ['What it says of itself is no description of a contract.'];
+    }
   }
 
   async function call(name: string, input: unknown): Promise<unknown> {
@@ -109,14 +126,12 @@ export function client<C extends Contract>(contract: C, { from, address, tokens,
     if (patience <= 0) throw unavailable();
     return through(patience, async () => {
       breaker.assertClosed();
-      try {
-        const answer = await exchange(message, patience);
-        breaker.succeeded();
-        return answer();
-      } catch (error) {
-        if (error instanceof LostCall) breaker.failed();
+      const answer = await exchange(message, patience).catch((error: unknown) => {
+        breaker.failed();
         throw error;
-      }
+      });
+      breaker.succeeded();
+      return answer();
     });
   }
 
@@ -139,6 +154,8 @@ export function client<C extends Contract>(contract: C, { from, address, tokens,
       patience,
     );
     const hash = headers[CONTRACT_HEADER];
+    // Without it the answer is somebody else's: many a server says 200 and `{}` to anything.
+    if (status === 200 && typeof hash !== 'string') throw new LostCall(`${module} answered without saying what contract it serves.`, true);
     if (typeof hash === 'string' && !fitting.has(hash)) checked = undefined;
     return meaningOf(status, text);
   }
@@ -146,8 +163,9 @@ export function client<C extends Contract>(contract: C, { from, address, tokens,
   function meaningOf(status: number, text: string): () => unknown {
     const answer = parsed(text);
     if (status === 200) return () => answer;
-    const { code, reason, message } = (answer ?? {}) as { code?: unknown; reason?: unknown; message?: unknown };
-    if (typeof code !== 'string' || typeof reason !== 'string' || typeof message !== 'string') throw new LostCall(`${module} answered ${status} with something else than an error of Kerf.`, true);
+    const error = WireError.safeParse(answer).data;
+    if (!error || !(error.code === 'protocol' || Object.hasOwn(HTTP_STATUS, error.code))) throw new LostCall(`${module} answered ${status} with something else than an error of Kerf.`, true);
+    const { code, reason, message } = error;
     if (code === 'protocol') {
       if (reason !== 'deadline_exceeded') log.error({ module, address, reason, detail: message }, 'the other side does not take calls of this process');
       throw new LostCall(`${module} answered ${reason}.`, reason === 'deadline_exceeded');
@@ -159,22 +177,28 @@ export function client<C extends Contract>(contract: C, { from, address, tokens,
 
   const methods = Object.keys(contract.methods).map((name) => [name, (input: unknown) => call(name, input)]);
   return {
+    from,
     contract,
     address,
     service: Object.fromEntries(methods) as Service<C>,
     async deliver(event) {
       await attempt({ method: 'POST', path: EVENTS, body: JSON.stringify(event), type: 'application/cloudevents+json', timeout: EVENT_TIMEOUT });
     },
-    check,
+    check() {
+      checked = undefined;
+      return check();
+    },
+    answers: () => fits && breaker.state() === 'closed',
+    state: () => ({ breaker: breaker.state(), waiting: through.waiting() }),
     close: () => pool.close(),
   };
 }
 
-function openPool(address: string, { concurrency }: EdgePolicy): Pool {
+function openPool(address: string, tls: RemoteOptions['tls'], { concurrency }: EdgePolicy): Pool {
   const socketPath = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
   return new Pool(socketPath ? 'http://localhost' : address, {
     connections: concurrency,
-    connect: { timeout: 2_000, ...(socketPath && { socketPath }) },
+    connect: { timeout: 2_000, ...(socketPath ? { socketPath } : tls) },
     headersTimeout: 0,
     bodyTimeout: 0,
   });
