@@ -17,6 +17,7 @@ import { contractsCommand } from './contracts-command.ts';
 import { mapCommand } from './map-command.ts';
 import { newCommand } from './new-module-command.ts';
 import { readinessCommand } from './readiness-command.ts';
+import { serviceKeysCommand } from './service-keys-command.ts';
 import { splitCommand } from './split-command.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -120,11 +121,10 @@ user
     }),
   );
 
-program
-  .command('keys')
-  .description('the keys that sign access tokens')
+const keys = program.command('keys').description('keys that sign');
+keys
   .command('rotate')
-  .description('sign with a new key from now on; tokens signed with the old one stay good until they end')
+  .description('sign access tokens with a new key from now on; tokens signed with the old one stay good until they end')
   .action(() => withKerf(async ({ kerf }) => say(`Signing with ${(await kerf.service(userContract).rotateSigningKeys({})).keyId}.`)));
 
 program
@@ -133,6 +133,8 @@ program
   .action(() => {
     for (const [name, schema] of Object.entries(Environment.shape)) say(`${name.padEnd(30)} ${schema.meta()?.['description'] ?? ''}`);
   });
+
+keys.addCommand(serviceKeysCommand);
 
 program.addCommand(splitCommand);
 for (const command of [boundariesCommand, contractsCommand, mapCommand, newCommand, readinessCommand]) {
