@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { Pool } from 'undici';
-import { currentContext, timeLeft } from '../context.ts';
+import { currentContext, timeLeft, withDeadline } from '../context.ts';
 import { type Contract, type ContractDescription, contractHash, describeContract, errorFromWire, type Service, WireError } from '../contract.ts';
 import { HTTP_STATUS, unavailable } from '../errors.ts';
 import type { Deliver } from '../events.ts';
@@ -47,7 +47,6 @@ interface Message {
   path: string;
   body?: string;
   type?: string;
-  timeout?: number;
 }
 
 /** Milliseconds: a handler may do as much as a job. */
@@ -67,6 +66,7 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
   const fitting = new Set([contractHash(contract)]);
   let checked: Promise<void> | undefined;
   let fits = false;
+  let comparing = false;
 
   /** Before the first call, and again after an answer from a version that nobody compared yet. */
   const check = () =>
@@ -76,7 +76,9 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
     }));
 
   async function compare(): Promise<void> {
-    const { hash, ...theirs } = ((await attempt({ method: 'GET', path: CONTRACT })) ?? {}) as { hash: string } & ContractDescription;
+    comparing = true;
+    const answer = await withDeadline(policy.timeout, () => attempt({ method: 'GET', path: CONTRACT })).finally(() => (comparing = false));
+    const { hash, ...theirs } = (answer ?? {}) as { hash: string } & ContractDescription;
     const problems = fitting.has(hash) ? [] : misfitsWith(theirs);
     fits = problems.length === 0;
     if (!fits) throw new ContractMismatch(`The ${module} module at ${address} speaks a contract that this process cannot: ${problems.join(' ')}`);
@@ -91,15 +93,23 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
     }
   }
 
-  async function call(name: string, input: unknown): Promise<unknown> {
-    const { kind, output, idempotentBy, timeout = policy.timeout } = contract.methods[name]!;
-    const repeatable = kind === 'read' || idempotentBy !== undefined;
-    await check().catch((error: unknown) => {
+  /** One comparison serves all who wait for it, each for no longer than it has time. */
+  async function assertFits(): Promise<void> {
+    const result = comparing ? withinTime(check(), timeLeft()) : check();
+    await result.catch((error: unknown) => {
       if (!(error instanceof ContractMismatch)) throw error;
       log.error({ err: error, module }, 'calls are refused until the contracts fit');
       throw unavailable();
     });
-    const answer = await repeated(repeatable, () => attempt({ method: 'POST', path: name, body: JSON.stringify(input), timeout }));
+  }
+
+  async function call(name: string, input: unknown): Promise<unknown> {
+    const { kind, output, idempotentBy } = contract.methods[name]!;
+    const repeatable = kind === 'read' || idempotentBy !== undefined;
+    const answer = await repeated(repeatable, async () => {
+      await assertFits();
+      return attempt({ method: 'POST', path: name, body: JSON.stringify(input) });
+    });
     const result = output.safeParse(answer);
     if (result.success) return result.data;
     log.error({ module, method: name, issues: result.error.issues.slice(0, 5) }, 'an answer over the seam does not fit the contract');
@@ -121,12 +131,12 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
     }
   }
 
-  function attempt(message: Message): Promise<unknown> {
-    const patience = Math.min(message.timeout ?? policy.timeout, timeLeft());
-    if (patience <= 0) throw unavailable();
-    return through(patience, async () => {
+  /** Within the deadline around it, which covers the line and all that was tried before. */
+  async function attempt(message: Message): Promise<unknown> {
+    if (timeLeft() <= 0) throw unavailable();
+    return through(timeLeft(), async () => {
       breaker.assertClosed();
-      const answer = await exchange(message, patience).catch((error: unknown) => {
+      const answer = await exchange(message, timeLeft()).catch((error: unknown) => {
         breaker.failed();
         throw error;
       });
@@ -175,14 +185,14 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
     };
   }
 
-  const methods = Object.keys(contract.methods).map((name) => [name, (input: unknown) => call(name, input)]);
+  const methods = Object.entries(contract.methods).map(([name, { timeout = policy.timeout }]) => [name, (input: unknown) => withDeadline(timeout, () => call(name, input))]);
   return {
     from,
     contract,
     address,
     service: Object.fromEntries(methods) as Service<C>,
     async deliver(event) {
-      await attempt({ method: 'POST', path: EVENTS, body: JSON.stringify(event), type: 'application/cloudevents+json', timeout: EVENT_TIMEOUT });
+      await withDeadline(EVENT_TIMEOUT, () => attempt({ method: 'POST', path: EVENTS, body: JSON.stringify(event), type: 'application/cloudevents+json' }));
     },
     check() {
       checked = undefined;
@@ -203,6 +213,13 @@ function openPool(address: string, tls: RemoteOptions['tls'], { concurrency }: E
     bodyTimeout: 0,
   });
 }
+
+/** What somebody else has begun, or a LostCall once it took too long for this one. */
+const withinTime = <T>(begun: Promise<T>, milliseconds: number) =>
+  new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new LostCall('The call was lost: no comparison of contracts in time.', false)), milliseconds);
+    void begun.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 
 function parsed(text: string): unknown {
   try {
