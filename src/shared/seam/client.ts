@@ -136,8 +136,9 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
     if (timeLeft() <= 0) throw unavailable();
     return through(timeLeft(), async () => {
       breaker.assertClosed();
+      const begun = performance.now();
       const answer = await exchange(message, timeLeft()).catch((error: unknown) => {
-        breaker.failed();
+        breaker.failed(begun);
         throw error;
       });
       breaker.succeeded();

@@ -11,7 +11,7 @@ export interface EdgePolicy {
   retries: number;
   /** repeats as a share of calls: what a dead peer may add to the load */
   retryBudget: number;
-  /** failures in a row after which the peer is left alone, or as few as two when they go on for `patience` */
+  /** failures in a row after which the peer is left alone, or a single one when nothing was answered for `patience` */
   failures: number;
   patience: number;
   /** how long it is left alone at first and at most; doubled while it stays away */
@@ -57,7 +57,7 @@ export function createBulkhead({ concurrency, queue }: Pick<EdgePolicy, 'concurr
 /** Closed while the peer answers; open for a pause once it does not; then one call at a time tries whether it is back. */
 export function createBreaker({ failures, patience, pause, longestPause }: Pick<EdgePolicy, 'failures' | 'patience' | 'pause' | 'longestPause'>, now: () => number) {
   let inARow = 0;
-  let failingSince = 0;
+  let quietSince = 0;
   let openUntil = 0;
   let nextPause = pause;
   let probing = false;
@@ -70,14 +70,17 @@ export function createBreaker({ failures, patience, pause, longestPause }: Pick<
     },
     succeeded(): void {
       inARow = 0;
+      quietSince = now();
       openUntil = 0;
       probing = false;
       nextPause = pause;
     },
-    failed(): void {
-      if (inARow === 0) failingSince = now();
+    /** `begun`: when the call that failed was made. One from before the pause says nothing new. */
+    failed(begun: number): void {
+      if (openUntil > 0 && !probing) return;
+      if (inARow === 0) quietSince = Math.max(quietSince, begun);
       inARow += 1;
-      const tired = inARow >= failures || (inARow >= 2 && now() - failingSince >= patience);
+      const tired = inARow >= failures || now() - quietSince >= patience;
       if (!tired && !probing) return;
       probing = false;
       openUntil = now() + nextPause * (0.75 + Math.random() / 2);
