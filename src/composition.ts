@@ -71,7 +71,7 @@ export interface Kerf {
   seam: RequestListener;
   /** the modules elsewhere that are called from here, one for each edge of the call table */
   peers: readonly Remote<Contract>[];
-  /** of this process; what it does across boundaries and how its modules' pools are used is in them */
+  /** of this process, with what it does across boundaries */
   metrics: Metrics;
   /** what crossed the boundaries between modules so far */
   observed(): Observed;

@@ -10,7 +10,6 @@ import { type Database, ping, poolUse } from './shared/database.ts';
 import { unavailable } from './shared/errors.ts';
 import { ContractMismatch, type Remote } from './shared/seam/client.ts';
 import type { Contract } from './shared/contract.ts';
-import { createMetrics } from './shared/telemetry.ts';
 
 /** Milliseconds that requests under way get after SIGTERM. */
 const GRACE = 10_000;
@@ -37,7 +36,7 @@ export async function start(config: Config = readConfig()): Promise<void> {
 
 async function serve(config: Config, opened: OpenKerf, { front, inside }: { front: Listening | undefined; inside: Listening }): Promise<() => Promise<void>> {
   const { kerf, settings } = opened;
-  const metrics = createMetrics();
+  const { metrics } = kerf;
   metrics.collectDefaults();
   const databases: [string, Database][] = [...kerf.databases];
   metrics.poolUse(() => databases.map(([module, db]) => ({ module, ...poolUse(db) })));

@@ -1,3 +1,4 @@
+import { SpanKind } from '@opentelemetry/api';
 import type { Request, RequestHandler, Response } from 'express';
 import express from 'express';
 import type { Logger } from 'pino';
@@ -5,6 +6,7 @@ import type { z } from 'zod';
 import { type AppError, conflict, invalid, isAppError, toAppError } from '../shared/errors.ts';
 import { type Answer, type Call, type IdempotencyClaim, type Principal, type Route, versionIn } from '../shared/http.ts';
 import { newId } from '../shared/ids.ts';
+import { inSpan } from '../shared/spans.ts';
 import { authorize } from './authentication.ts';
 import { claimOf, type IdempotencyStore, type StoredAnswer } from './idempotency.ts';
 import { parseJsonBody } from './json-body.ts';
@@ -21,7 +23,9 @@ const NO_BODY = Buffer.alloc(0);
 
 /** One route for Express: who is it, may they, what do they want; then do it, once per Idempotency-Key. */
 export function serveRoute(route: Route, serving: Serving): RequestHandler {
-  return async (req, res) => {
+  const [method, path] = [route.method.toUpperCase(), `/v1${route.path}`];
+  const span = { kind: SpanKind.SERVER, attributes: { 'http.request.method': method, 'http.route': path } };
+  const answer = async (req: Request, res: Response) => {
     const principal = await serving.authenticate(req.header('authorization'));
     authorize(principal, route.access);
     await bodyRead(req, res);
@@ -29,6 +33,7 @@ export function serveRoute(route: Route, serving: Serving): RequestHandler {
     res.vary('authorization').setHeader('cache-control', route.cacheable && principal.kind === 'guest' ? 'no-cache' : 'no-store');
     send(res, await answerOnce(route, call, serving));
   };
+  return (req, res) => inSpan(`${method} ${path}`, span, () => answer(req, res));
 }
 
 /** Read after authentication: strangers cannot make us take in bodies for routes that are not theirs. */

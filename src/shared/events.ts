@@ -1,9 +1,11 @@
+import { SpanKind } from '@opentelemetry/api';
 import type { z } from 'zod';
 import type { EventData, EventType } from './contract.ts';
 import { currentContext } from './context.ts';
 import { type Database, deleteInBatches, type Transaction, transaction } from './database.ts';
 import { newId } from './ids.ts';
 import type { Queue } from './queue.ts';
+import { inSpan } from './spans.ts';
 
 /** An event on its way: CloudEvents 1.0, JSON format, with the distributed tracing extension. */
 export interface Event<Data = unknown> {
@@ -36,27 +38,29 @@ export type Publish = <T extends EventType>(
 export function createPublish(module: string, queue: Queue, listeners: (type: string) => readonly string[], now: () => Date): Publish {
   return async (trx, { type, orderedBy, data: schema }, data) => {
     const subscribers = listeners(type);
-    if (subscribers.length === 0) return;
-    const traceparent = currentContext()?.traceparent;
-    const events = [data].flat().map((one): Event => {
-      const checked = schema.parse(one) as Record<string, unknown>;
-      return {
-        specversion: '1.0',
-        id: newId(),
-        source: `kerf/${module}`,
-        type,
-        subject: String(checked[orderedBy]),
-        time: now().toISOString(),
-        datacontenttype: 'application/json',
-        ...(traceparent && { traceparent }),
-        data: checked,
-      };
+    const all = [data].flat();
+    if (subscribers.length === 0 || all.length === 0) return;
+    await inSpan(type, { kind: SpanKind.PRODUCER, attributes: { 'kerf.from': module } }, async () => {
+      const traceparent = currentContext()?.traceparent;
+      const events = all.map((one): Event => {
+        const checked = schema.parse(one) as Record<string, unknown>;
+        return {
+          specversion: '1.0',
+          id: newId(),
+          source: `kerf/${module}`,
+          type,
+          subject: String(checked[orderedBy]),
+          time: now().toISOString(),
+          datacontenttype: 'application/json',
+          ...(traceparent && { traceparent }),
+          data: checked,
+        };
+      });
+      await queue.addEvents(
+        trx,
+        events.flatMap((event) => subscribers.map((to) => ({ key: `${to}/${event.subject}`, data: { to, event, traceparent } }))),
+      );
     });
-    if (events.length === 0) return;
-    await queue.addEvents(
-      trx,
-      events.flatMap((event) => subscribers.map((to) => ({ key: `${to}/${event.subject}`, data: { to, event, traceparent } }))),
-    );
   };
 }
 
@@ -77,6 +81,10 @@ export const on = <T extends EventType>(
 
 /** Takes in one event for a module; a repeat of the same event changes nothing. */
 export type Deliver = (event: Event) => Promise<void>;
+
+/** The same in a span of its own, in the trace in which the event was published. */
+export const consuming = (module: string, deliver: Deliver): Deliver => (event) =>
+  inSpan(event.type, { kind: SpanKind.CONSUMER, attributes: { 'kerf.from': String(event.source).replace('kerf/', ''), 'kerf.to': module } }, () => deliver(event));
 
 const REMEMBERED_DAYS = 30;
 

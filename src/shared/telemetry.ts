@@ -35,6 +35,41 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers: [registry],
     }),
+    calls: new Histogram({
+      name: 'kerf_call_seconds',
+      help: 'Calls between modules, and of the public API to them, by how they ended',
+      labelNames: ['from', 'to', 'method', 'outcome'],
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers: [registry],
+    }),
+    deliveries: new Counter({
+      name: 'kerf_events_delivered_total',
+      help: 'Tries to hand an event to a module that listens, by how they ended',
+      labelNames: ['type', 'from', 'to', 'outcome'],
+      registers: [registry],
+    }),
+    peers: (peers: () => { from: string; to: string; state: string; waiting: number }[]) => {
+      new Gauge({
+        name: 'kerf_peer_state',
+        help: 'Breaker of an edge to another process: 1 for the state that it is in',
+        labelNames: ['from', 'to', 'state'],
+        registers: [registry],
+        collect() {
+          for (const { from, to, state } of peers()) {
+            for (const each of ['closed', 'open', 'half-open']) this.set({ from, to, state: each }, Number(each === state));
+          }
+        },
+      });
+      new Gauge({
+        name: 'kerf_peer_waiting',
+        help: 'Calls of an edge to another process that wait for a place',
+        labelNames: ['from', 'to'],
+        registers: [registry],
+        collect() {
+          for (const { from, to, waiting } of peers()) this.set({ from, to }, waiting);
+        },
+      });
+    },
     poolUse: (pools: () => { module: string; used: number; waiting: number }[]) =>
       new Gauge({
         name: 'kerf_pool_connections',

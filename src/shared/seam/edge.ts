@@ -1,21 +1,42 @@
+import { SpanKind } from '@opentelemetry/api';
 import type { Contract, Service } from '../contract.ts';
 import { insideTransaction } from '../database.ts';
-import type { Observation } from '../observation.ts';
+import { type Observation, outcomeOf } from '../observation.ts';
+import { inSpan } from '../spans.ts';
 
 /**
- * The service of a contract as one caller holds it. `target` is asked for at the first call: modules that need each other's
- * events may be wired in any order. A call from inside a transaction is refused: it would span two modules.
+ * The service of a contract as one caller holds it, wherever the module is. `target` is asked for at the first call: modules
+ * that need each other's events may be wired in any order. A call from inside a transaction is refused: it would span two modules.
  */
 export function callEdge<C extends Contract>(contract: C, from: string, observation: Observation, target: () => Service<C>): Service<C> {
   let service: Service<C> | undefined;
-  const method = (name: keyof Service<C> & string) => {
-    const seen = observation.counter(from, contract.module, name);
-    return async (input: never) => {
-      if (insideTransaction()) throw new Error(`${from} called ${contract.module}.${name} inside a transaction, which would span two modules: call before or after it.`);
-      seen();
-      service ??= target();
-      return service[name](input);
+  return eachMethod(contract, (method) => {
+    const ended = observation.calls(from, contract.module, method);
+    const span = { kind: SpanKind.CLIENT, attributes: { 'kerf.from': from, 'kerf.to': contract.module } };
+    const timed = async (input: never) => {
+      const begun = performance.now();
+      try {
+        service ??= target();
+        const answer = await service[method](input);
+        ended('ok', (performance.now() - begun) / 1_000);
+        return answer;
+      } catch (error) {
+        ended(outcomeOf(error), (performance.now() - begun) / 1_000);
+        throw error;
+      }
     };
-  };
-  return Object.fromEntries(Object.keys(contract.methods).map((name) => [name, method(name as never)])) as Service<C>;
+    return async (input) => {
+      if (insideTransaction()) throw new Error(`${from} called ${contract.module}.${method} inside a transaction, which would span two modules: call before or after it.`);
+      return inSpan(`${contract.module}.${method}`, span, () => timed(input));
+    };
+  });
 }
+
+/** The service of a module with a span of its own for each answer, whoever asks. */
+export function answering<C extends Contract>(contract: C, service: Service<C>): Service<C> {
+  const span = { kind: SpanKind.SERVER, attributes: { 'kerf.to': contract.module } };
+  return eachMethod(contract, (method) => async (input) => inSpan(`${contract.module}.${method}`, span, () => service[method](input)));
+}
+
+const eachMethod = <C extends Contract>(contract: C, made: (method: keyof Service<C> & string) => (input: never) => Promise<unknown>) =>
+  Object.fromEntries(Object.keys(contract.methods).map((name) => [name, made(name as never)])) as Service<C>;

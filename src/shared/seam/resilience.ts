@@ -40,7 +40,7 @@ export function createBulkhead({ concurrency, queue }: Pick<EdgePolicy, 'concurr
       }, milliseconds);
       line.add(enter);
     });
-  return async <T>(milliseconds: number, flow: () => Promise<T>): Promise<T> => {
+  const through = async <T>(milliseconds: number, flow: () => Promise<T>): Promise<T> => {
     if (inside < concurrency) inside += 1;
     else if (line.size < queue) await waitForPlace(milliseconds);
     else throw unavailable('Too many calls wait for this module.');
@@ -52,6 +52,7 @@ export function createBulkhead({ concurrency, queue }: Pick<EdgePolicy, 'concurr
       else inside -= 1;
     }
   };
+  return Object.assign(through, { waiting: () => line.size });
 }
 
 /** Closed while the peer answers; open for a pause once it does not; then one call at a time tries whether it is back. */
@@ -86,7 +87,7 @@ export function createBreaker({ failures, patience, pause, longestPause }: Pick<
       openUntil = now() + nextPause * (0.75 + Math.random() / 2);
       nextPause = Math.min(nextPause * 2, longestPause);
     },
-    state: () => (openUntil === 0 ? 'closed' : now() < openUntil ? 'open' : 'half-open'),
+    state: (): 'closed' | 'open' | 'half-open' => (openUntil === 0 ? 'closed' : now() < openUntil ? 'open' : 'half-open'),
   };
 }
 
