@@ -63,11 +63,12 @@ export function createServiceTokens(keys: ServiceKeys, now: () => Date): Service
       audience: to,
       typ: TYPE,
       requiredClaims: ['exp', 'iat', 'iss'],
+      maxTokenAge: LIFETIME,
       clockTolerance: SKEW,
       currentDate: now(),
     });
     if (payload.iss !== protectedHeader.kid) throw new UnknownKey();
-    return { from: payload.iss!, until: payload.exp! };
+    return { from: payload.iss!, until: Math.min(payload.exp!, payload.iat! + LIFETIME) };
   };
 
   return {

@@ -1,0 +1,78 @@
+import { Command } from 'commander';
+import { modules } from '../composition.ts';
+import { type Config, readConfig } from '../config.ts';
+import { couponSuite } from '../kit/coupon-suite.ts';
+import { protocolCases } from '../kit/protocol-cases.ts';
+import { linesOf, summaryOf } from '../kit/report.ts';
+import { type Result, runCases } from '../kit/run.ts';
+import type { Case } from '../kit/suite.ts';
+import type { Subject } from '../kit/wire.ts';
+import { topologyOf } from '../placement/topology.ts';
+import { ConfigError } from '../setup/config-error.ts';
+import { fail } from '../setup/fail.ts';
+import { contractHash } from '../shared/contract.ts';
+import { derivedKeys } from '../shared/seam/service-token.ts';
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+const SUITES: Readonly<Record<string, readonly Case[]>> = { coupon: couponSuite };
+
+interface Options {
+  url: string;
+  writes: boolean;
+  only?: string;
+  json: boolean;
+}
+
+/** Exit codes: 0 it does what its contract says, 1 it does not, 2 it could not be checked. */
+export const checkCommand = new Command('check')
+  .description('check an implementation of a module against its contract, over the wire')
+  .argument('<module>', 'whose contract it is')
+  .requiredOption('--url <address>', 'the internal address where it answers: http://host:port, https://host:port or unix:/path/to/socket')
+  .option('--writes', 'check what the module does, too: writes test data into it, so never on an installation that somebody needs', false)
+  .option('--only <text>', 'only the cases that have this in their name or in what they are about')
+  .option('--json', 'print { module, address, contract, results: [{ about, name, milliseconds, failure? }] }', false)
+  .addHelpText('after', `
+Without --writes only what leaves no trace is tried: the handshake, who may call, inputs that are refused, and reads.
+The keys are those of the environment, as for any process of Kerf: KERF_SECRET has to be the one that the implementation has.
+Exit codes: 0 it does what its contract says, 1 it does not, 2 it could not be checked. More in docs/contract-kit.md.`)
+  .action(async (name: string, { url, writes, only, json }: Options) => {
+    const subject = subjectOf(name, url, readConfig());
+    const known = [...protocolCases(subject), ...(SUITES[name] ?? [])];
+    const cases = known.filter((one) => (writes || !one.writes) && (!only || `${one.about}: ${one.name}`.includes(only)));
+    if (cases.length === 0) throw new ConfigError(`There is no case with "${only}" in its name${writes ? '' : ' that leaves no trace; with --writes there may be one'}.`);
+    const left = known.filter((one) => one.writes).length;
+    if (!json) say(`${name} at ${url}, by the contract ${contractHash(subject.contract)}${writes ? '. Test data is written into it.' : `; ${left} cases that write test data are left out (--writes).`}`);
+    const results = await runCases(subject, cases, { report: json ? () => undefined : printing() });
+    if (results.every(({ failure }) => failure?.sentence.includes('ECONNREFUSED'))) throw new ConfigError(`Nobody answers at ${url}: start the implementation, or mend --url.`);
+    say(json ? JSON.stringify({ module: name, address: url, contract: contractHash(subject.contract), results }, undefined, 2) : `\n${summaryOf(results)}`);
+    if (results.some(({ failure }) => failure)) process.exitCode = 1;
+  });
+
+/** Prints each result as it comes, under a heading for what it is about. */
+function printing(): (result: Result) => void {
+  let heading: string | undefined;
+  return (result) => {
+    if (result.about !== heading) say(`\n${result.about}`);
+    heading = result.about;
+    for (const line of linesOf(result)) say(line);
+  };
+}
+
+function subjectOf(name: string, address: string, { secret }: Config): Subject {
+  const module = modules.find(({ contract }) => contract.module === name);
+  if (!module) throw new ConfigError(`There is no module "${name}": ${modules.map(({ contract }) => contract.module).join(', ')}.`);
+  if (!secret) throw new ConfigError('KERF_SECRET must be set to the secret that the implementation has: its callers are known by it.');
+  const topology = topologyOf(modules);
+  return {
+    contract: module.contract,
+    address: address.replace(/\/$/, ''),
+    callers: [...topology.callers(name), 'edge'],
+    publishers: topology.publishers(name),
+    listens: module.listens,
+    keys: derivedKeys(secret),
+  };
+}
+
+// For whoever writes an implementation: by itself it starts sooner than with all other commands.
+if (import.meta.main) await checkCommand.parseAsync().catch(fail);
