@@ -14,6 +14,8 @@ import { Role } from '../shared/http.ts';
 import { newSecret } from '../shared/ids.ts';
 import { boundariesCommand } from './boundaries-command.ts';
 import { contractsCommand } from './contracts-command.ts';
+import { eventsCommand } from './events-command.ts';
+import { jobsCommand } from './jobs-command.ts';
 import { mapCommand } from './map-command.ts';
 import { newCommand } from './new-module-command.ts';
 import { readinessCommand } from './readiness-command.ts';
@@ -136,7 +138,7 @@ program
 
 keys.addCommand(serviceKeysCommand);
 
-program.addCommand(splitCommand);
+for (const command of [splitCommand, eventsCommand, jobsCommand]) program.addCommand(command);
 for (const command of [boundariesCommand, contractsCommand, mapCommand, newCommand, readinessCommand]) {
   program.addCommand(command);
   for (const leaf of leaves(command)) leaf.helpGroup('Developing:');

@@ -159,11 +159,16 @@ const setUpJobs = (adminUrl: string, schema: string) =>
 /**
  * pg-boss orders a queue by the start of the transactions that filled it. An aggregate's events are written under its
  * lock, so the instant of the insertion is their order; the start of the transaction, which may have waited, is not.
+ * A try that failed inserts its entry anew, which stays as old as it is; one that failed for good is never deleted.
  */
 const inOrderOfInsertion = (space: string) => `
-  create or replace function "${space}".kerf_stamp() returns trigger language plpgsql as
-    $$ begin new.created_on := clock_timestamp(); return new; end $$;
-  create or replace trigger kerf_stamp before insert on "${space}".job for each row execute function "${space}".kerf_stamp();`
+  create or replace function "${space}".kerf_stamp() returns trigger language plpgsql as $$ begin
+    if new.state = 'created' then new.created_on := clock_timestamp(); end if;
+    if new.state = 'failed' then new.deletion_seconds := 0; end if;
+    return new;
+  end $$;
+  create or replace trigger kerf_stamp before insert on "${space}".job for each row execute function "${space}".kerf_stamp();
+  create index if not exists kerf_dead on "${space}".job (name, created_on) where state = 'failed';`;
 
 function pendingJobMigration(space: string, version: number): string | undefined {
   try {

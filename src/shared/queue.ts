@@ -1,12 +1,15 @@
-import { fromKnex, type Job, PgBoss } from 'pg-boss';
+import { fromKnex, type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { Logger } from 'pino';
-import { currentContext, withTrace } from './context.ts';
+import { currentContext, withDeadline, withTrace } from './context.ts';
 import { type Database, insideTransaction, outsideTransaction, type Transaction } from './database.ts';
+import { unavailable } from './errors.ts';
+import { failureAfter } from './queue-failure.ts';
 
 /**
  * The job queue of one module: pg-boss in the schema `<module>_jobs`, over the module's own pool, so that it moves with
  * the module. Two queues: `events` (one job per subscriber, in order per aggregate) and `jobs` (the module's own work).
- * Delivery is at least once; handlers are idempotent.
+ * Delivery is at least once; handlers are idempotent. What fails for good stays where it is, and for an event the later
+ * ones of its aggregate behind it, until a person has it tried again: see queue-view.ts.
  */
 export interface Queue {
   /** Adds to `events` inside the caller's transaction: there when it commits, gone when it rolls back. */
@@ -21,17 +24,20 @@ export interface EnqueueOptions {
   startAfter?: number;
 }
 
-/** Works one entry; a throw means again later with a growing pause, and the dead-letter queue after the last try. */
+/** Works one entry; a throw means again later with a growing pause, and after the last try that it is dead. */
 export type Handler = (entry: { id: string; data: unknown; attempt: number }) => Promise<void>;
 
-const EVENTS = 'events';
-const JOBS = 'jobs';
-/** About a week at one try every five minutes: longer than any outage, shorter than entries are kept. */
+export type QueueName = 'events' | 'jobs';
+
+/** About a week at one try every five minutes: longer than any outage. */
 const RETRIES = { retryLimit: 2_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 300, expireInSeconds: 60 } as const;
 /** Tries after which a failure is no hiccup any more (some 20 minutes). */
 const WORRYING_ATTEMPT = 12;
-const KEEP = { deleteAfterSeconds: 3_600, retentionSeconds: 14 * 86_400 } as const;
-const WORKER = { batchSize: 20, pollingIntervalSeconds: 2, burstWhenBatchFull: true, perJobResults: true } as const;
+/** What is done is kept for an hour; what waits, perhaps behind a dead one, is never dropped (ten years). */
+const KEEP = { deleteAfterSeconds: 3_600, retentionSeconds: 3_650 * 86_400 } as const;
+const WORKER = { batchSize: 20, pollingIntervalSeconds: 2, perJobResults: true, includeMetadata: true } as const;
+/** Milliseconds for one try: a batch ends with its slowest entry, and all of it expires after a minute. */
+const PATIENCE: Readonly<Record<QueueName, number>> = { events: 10_000, jobs: 50_000 };
 
 interface Envelope {
   name: string;
@@ -60,31 +66,34 @@ export function createQueue(module: string, db: Database, log: Logger): Queue {
       ready = undefined;
       throw error;
     }));
-  const add = async (trx: Transaction, queue: string, jobs: Parameters<PgBoss['insert']>[1]) => {
+  const add = async (trx: Transaction, queue: QueueName, jobs: Parameters<PgBoss['insert']>[1]) => {
     await prepared();
     await boss.insert(queue, jobs, { db: fromKnex(trx) });
     void trx.executionPromise.then(() => outsideTransaction(() => wake(queue)), () => undefined);
   };
-  const wake = (queue: string) => {
+  const wake = (queue: QueueName) => {
     const worker = workers.get(queue);
     if (worker) boss.notifyWorker(worker);
   };
-  const work = async (queue: string, handler: Handler) => {
-    const id = await boss.work<Envelope, unknown, typeof WORKER>(queue, WORKER, (jobs) =>
-      Promise.all(jobs.map((job) => settle(job, handler, log))),
-    );
+  const work = async (queue: QueueName, handler: Handler) => {
+    const id = await boss.work<Envelope, unknown, typeof WORKER>(queue, WORKER, async (jobs) => {
+      const settled = await Promise.all(jobs.map((job) => settle(job, handler, { patience: PATIENCE[queue], log })));
+      // The next of an aggregate could not be fetched before this one was settled: look again at once.
+      wake(queue);
+      return settled;
+    });
     workers.set(queue, id);
   };
 
   return {
     addEvents: (trx, entries) =>
-      add(trx, EVENTS, entries.map(({ key, data }) => ({ singletonKey: key, data }))),
+      add(trx, 'events', entries.map(({ key, data }) => ({ singletonKey: key, data }))),
     enqueue: (trx, name, data, { startAfter = 0 } = {}) =>
-      add(trx, JOBS, [{ startAfter, data: { name, data, traceparent: currentContext()?.traceparent } satisfies Envelope }]),
+      add(trx, 'jobs', [{ startAfter, data: { name, data, traceparent: currentContext()?.traceparent } satisfies Envelope }]),
     async start({ events, jobs }) {
       await prepared();
-      if (events) await work(EVENTS, events);
-      if (jobs) await work(JOBS, jobs);
+      if (events) await work('events', events);
+      if (jobs) await work('jobs', jobs);
     },
     async stop() {
       if (ready) await boss.stop({ graceful: true, timeout: 10_000, close: false });
@@ -95,22 +104,30 @@ export function createQueue(module: string, db: Database, log: Logger): Queue {
 async function prepare(boss: PgBoss): Promise<void> {
   if (insideTransaction()) return outsideTransaction(() => prepare(boss));
   await boss.start();
-  for (const name of [EVENTS, JOBS]) {
-    await boss.createQueue(`${name}_dead`, { policy: 'standard', retentionSeconds: 90 * 86_400 });
-    const policy = name === EVENTS ? 'key_strict_fifo' : 'standard';
-    await boss.createQueue(name, { policy, deadLetter: `${name}_dead`, ...RETRIES, ...KEEP });
+  for (const name of ['events', 'jobs'] as const) {
+    await boss.createQueue(name, { policy: name === 'events' ? 'key_strict_fifo' : 'standard', ...RETRIES, ...KEEP });
+    await boss.updateQueue(name, { ...RETRIES, ...KEEP, deadLetter: null });
     // The first insert looks the queue up on the pool; the one after it, inside a transaction, must not.
     await boss.insert(name, []);
   }
 }
 
-async function settle(job: Job<Envelope>, handler: Handler, log: Logger) {
+async function settle(job: JobWithMetadata<Envelope>, handler: Handler, { patience, log }: { patience: number; log: Logger }) {
+  const attempt = job.retryCount + 1;
   try {
-    await withTrace(job.data.traceparent, () => handler({ id: job.id, data: job.data, attempt: job.retryCount + 1 }));
+    await withTrace(job.data.traceparent, () =>
+      withDeadline(patience, () => within(patience, handler({ id: job.id, data: job.data, attempt }))),
+    );
     return { id: job.id, status: 'completed' as const };
   } catch (error) {
-    const attempt = job.retryCount + 1;
     log[attempt < WORRYING_ATTEMPT ? 'warn' : 'error']({ err: error, job: job.id, queue: job.name, attempt }, 'a queue entry failed; it is tried again for about a week');
-    return { id: job.id, status: 'failed' as const, output: { message: String(error) } };
+    return { id: job.id, status: 'failed' as const, output: failureAfter(job.output, error, new Date()) };
   }
+}
+
+/** A try that takes too long counts as failed and may still end well: the next one finds what it did. */
+async function within(milliseconds: number, work: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(unavailable(`It took longer than ${milliseconds / 1_000} s.`, 'timed_out')), milliseconds);
+  await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
 }
