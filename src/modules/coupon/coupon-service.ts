@@ -1,7 +1,8 @@
 import { toAuditPage } from '../../shared/audit.ts';
 import { type Database, type Transaction, transaction } from '../../shared/database.ts';
 import type { ModuleContext } from '../../shared/module.ts';
-import { findCouponViolations, findRedemptionFacts } from './audit-repository.ts';
+import { findViolations } from '../../shared/violations.ts';
+import { COUPON_CHECKS, findRedemptionFacts } from './audit-repository.ts';
 import type { Basket, Coupon, Discount } from './contract.ts';
 import { assertUnchanged, customerKey, quoteBasket, sameDiscounts } from './coupon.ts';
 import { findCandidates } from './promotion-repository.ts';
@@ -35,7 +36,7 @@ export function createCouponService(context: ModuleContext): Coupon {
 
     audit: async (range) => toAuditPage(await findRedemptionFacts(db, range), range.limit),
 
-    auditOwn: async () => ({ violations: await findCouponViolations(db) }),
+    auditOwn: async () => ({ violations: await findViolations(db, COUPON_CHECKS) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditPage, AuditRange, OwnViolations } from '../../shared/audit.ts';
 import { defineContract, event, read, type Service, write } from '../../shared/contract.ts';
 import { page } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
@@ -62,6 +63,17 @@ export const Adjustment = z
     error: ({ input }) => ((input as { kind: string }).kind === 'damaged' ? 'must be below 0 for what is damaged' : 'must be above 0 for what is received or returned'),
   });
 export type Adjustment = z.infer<typeof Adjustment>;
+
+/** What is kept of one order: `expiresAt` bounds one that is `held`. `sold`: pieces that left with it, whether or not they came back since. */
+export const ReservationFacts = z
+  .object({
+    orderId: Id,
+    state: z.enum(['held', 'committed', 'released', 'cancelled']),
+    expiresAt: z.iso.datetime().nullable(),
+    lines: z.array(z.object({ variantId: Id, quantity: z.int(), sold: z.int() })),
+  })
+  .meta({ id: 'ReservationFacts' });
+export type ReservationFacts = z.infer<typeof ReservationFacts>;
 
 /**
  * Stock: what is on hand, what is held, what can be sold.
@@ -134,6 +146,15 @@ export const inventoryContract = defineContract({
       output: page(Movement),
       reasons: ['invalid_cursor'],
     }),
+
+    /** `kerf verify`: the reservations of orders, to be laid beside what the orders say. Released and cancelled ones, too. */
+    audit: read({ input: AuditRange, output: auditPage(ReservationFacts) }),
+
+    /**
+     * `kerf verify`: what does not agree within the module, in one look: on hand that is not the ledger's sum, reserved that
+     * is not what is held or more than is there, sales and returns that the ledger tells otherwise than the reservation.
+     */
+    auditOwn: read({ timeout: 30_000, input: z.object({}), output: OwnViolations }),
   },
   events: {
     /** The number that can be sold changed. `version` grows with each change of the variant: keep the highest. */

@@ -1,3 +1,4 @@
+import { toAuditPage } from '../../shared/audit.ts';
 import { conflict, invalid } from '../../shared/errors.ts';
 import { decodeCursor, encodeCursor } from '../../shared/http.ts';
 import { newId } from '../../shared/ids.ts';
@@ -105,6 +106,17 @@ export function createFakeInventory({ now = () => new Date() } = {}): FakeInvent
 
     listMovements: async ({ variantId, cursor, limit }) =>
       paged(ledger.filter((movement) => movement.variantId === variantId.toLowerCase()), ({ id }) => id, { cursor, limit }),
+
+    async audit({ from, limit }) {
+      const facts = [...reservations].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([orderId, reservation]) => ({
+        orderId,
+        state: reservation.state,
+        expiresAt: reservation.state === 'held' ? reservation.expiresAt.toISOString() : null,
+        lines: reservation.lines.map(({ variantId, quantity, sold }) => ({ variantId, quantity, sold })),
+      }));
+      return toAuditPage(facts.filter(({ orderId }) => from === null || orderId >= from), limit);
+    },
+    auditOwn: async () => ({ violations: [] }),
   };
 }
 

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { toAuditPage } from '../../shared/audit.ts';
 import { transaction } from '../../shared/database.ts';
 import { conflict } from '../../shared/errors.ts';
 import { encodeCursor, readCursor } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
+import { findViolations } from '../../shared/violations.ts';
+import { findReservationFacts, INVENTORY_CHECKS } from './audit-repository.ts';
 import type { Inventory } from './contract.ts';
 import { adjust, mergeAdjustments, type Movement, nothingOf, release, reserve, setBackorder, type Stock, sumPerVariant, toLevel } from './inventory.ts';
 import { addAdjustment, addMissingItems, findAdjustmentDigest, findLevels, listLevels, listMovements } from './inventory-repository.ts';
@@ -66,6 +69,10 @@ export function createInventoryService({ db, now }: ModuleContext, flow: StockFl
       const { items, nextCursor } = pageOf(found, limit, ({ version, movement }) => [version, movement.id]);
       return { items: items.map(({ movement }) => movement), nextCursor };
     },
+
+    audit: async (range) => toAuditPage(await findReservationFacts(db, range), range.limit),
+
+    auditOwn: async () => ({ violations: await findViolations(db, INVENTORY_CHECKS) }),
   };
 }
 

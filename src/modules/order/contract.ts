@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Address } from '../../shared/address.ts';
+import { auditPage, AuditRange, OwnViolations } from '../../shared/audit.ts';
 import { defineContract, event, read, type Service, write } from '../../shared/contract.ts';
 import { IdempotencyClaim, page } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
@@ -176,6 +177,29 @@ const PLACING_REFUSALS = [
   'unknown_provider',
 ] as const;
 
+/** What other modules have to agree with: what was bought for how much, and what the order believes was paid. */
+export const OrderFacts = z
+  .object({
+    orderId: Id,
+    state: OrderState,
+    currency: Currency,
+    /** pieces by variant */
+    lines: z.array(z.object({ variantId: Id, quantity: z.int() })),
+    discounts: z.array(z.object({ promotionId: Id, amount: Amount })),
+    total: Amount,
+    captured: Amount,
+    refunded: Amount,
+    /** until when stock and coupons are held for it */
+    holdsUntil: z.iso.datetime(),
+    /** when a `pending` one is to expire */
+    expiresAt: z.iso.datetime().nullable(),
+    placedAt: z.iso.datetime().nullable(),
+    /** when it came into its state */
+    since: z.iso.datetime(),
+  })
+  .meta({ id: 'OrderFacts' });
+export type OrderFacts = z.infer<typeof OrderFacts>;
+
 /**
  * Carts and orders: the only module that calls others, and the one that keeps them in step (docs/architecture.md).
  *
@@ -286,6 +310,15 @@ export const orderContract = defineContract({
       reasons: ['not_found', 'not_completable'],
       idempotentBy: 'orderId',
     }),
+
+    /** `kerf verify`: all orders, refused ones too, to be laid beside what the other modules say of them. */
+    audit: read({ input: AuditRange, output: auditPage(OrderFacts) }),
+
+    /**
+     * `kerf verify`: what does not agree within the module, in one look: sums of lines, discounts and shares that are not
+     * the order's, a second live order of a cart, a history that is no path of the machine or does not end in the state.
+     */
+    auditOwn: read({ timeout: 30_000, input: z.object({}), output: OwnViolations }),
   },
   events: {
     /** An order is paid and to be fulfilled: inventory commits the hold, coupon consumes the reservation. */

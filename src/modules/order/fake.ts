@@ -1,3 +1,4 @@
+import { toAuditPage } from '../../shared/audit.ts';
 import type { EventType } from '../../shared/contract.ts';
 import { conflict, invalid, notFound } from '../../shared/errors.ts';
 import { decodeCursor, encodeCursor } from '../../shared/http.ts';
@@ -5,7 +6,7 @@ import { newId } from '../../shared/ids.ts';
 import type { Currency } from '../../shared/money.ts';
 import * as carts from './cart.ts';
 import { presentCart } from './cart-view.ts';
-import { orderContract, type Orders, Placement, type Viewer } from './contract.ts';
+import { orderContract, type OrderFacts, type Orders, Placement, type Viewer } from './contract.ts';
 import { begin, beingPlaced, cancel, complete, isLive, type Order, type OrderLine, refuse } from './order.ts';
 import { actorOf, assertVisibleTo, presentOrder } from './order-view.ts';
 import { NO_PAYMENT } from './payment-facts.ts';
@@ -203,8 +204,17 @@ export function createFakeOrders(now: () => Date = () => new Date()): FakeOrders
       const completed = complete(order, { at: now(), by: actorOf(viewer), reason: '' });
       return presentOrder(completed === order ? order : save(completed, order), viewer);
     },
+    audit: async ({ from, limit }) =>
+      toAuditPage([...orders.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)).filter(({ id }) => from === null || id >= from).map(factsOf), limit),
+    auditOwn: async () => ({ violations: [] }),
   };
 }
+
+const factsOf = ({ id, state, currency, lines, discounts, totals, payment, history, holdsUntil, expiresAt, placedAt }: Order): OrderFacts => ({
+  orderId: id, state, currency, lines, discounts, total: totals.total, captured: payment.captured, refunded: payment.refunded,
+  holdsUntil: holdsUntil.toISOString(), expiresAt: expiresAt?.toISOString() ?? null, placedAt: placedAt?.toISOString() ?? null,
+  since: history.at(-1)!.at.toISOString(),
+});
 
 function assertBuyable(lines: readonly CheckoutLine[]): void {
   const unavailable = lines.filter(({ problem }) => problem !== null).map(({ variantId, problem }) => ({ variantId, problem }));

@@ -1,14 +1,17 @@
 import { z } from 'zod';
+import { toAuditPage } from '../../shared/audit.ts';
 import { transaction } from '../../shared/database.ts';
 import { notFound } from '../../shared/errors.ts';
 import { CursorInstant, encodeCursor, readCursor } from '../../shared/http.ts';
 import { deriveKey, Id, sameSecret } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
+import { findViolations } from '../../shared/violations.ts';
 import type { Catalog } from '../catalog/contract.ts';
 import type { Coupon } from '../coupon/contract.ts';
 import type { Inventory } from '../inventory/contract.ts';
 import type { Payments } from '../payment/contract.ts';
 import type { Users } from '../user/contract.ts';
+import { findOrderFacts, ORDER_CHECKS } from './audit-repository.ts';
 import { createCartService } from './cart-service.ts';
 import { createChangeOrder } from './change-order-flow.ts';
 import { createCheckout } from './checkout-flow.ts';
@@ -85,6 +88,10 @@ export function createOrderService(context: ModuleContext, callees: Callees): Or
       await visible(orderId, viewer);
       return change(orderId, viewer, (order) => complete(order, { at: now(), by: actorOf(viewer), reason: '' }));
     },
+
+    audit: async (range) => toAuditPage(await findOrderFacts(db, range), range.limit),
+
+    auditOwn: async () => ({ violations: await findViolations(db, ORDER_CHECKS) }),
   };
 
   async function visible(orderId: string, viewer: Viewer): Promise<Order> {

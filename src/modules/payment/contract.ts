@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditPage, AuditRange, OwnViolations } from '../../shared/audit.ts';
 import { defineContract, event, read, type Service, write } from '../../shared/contract.ts';
 import { page } from '../../shared/http.ts';
 import { Id } from '../../shared/ids.ts';
@@ -59,6 +60,24 @@ export const MoneyEvent = z
   })
   .meta({ id: 'MoneyEvent' });
 export type MoneyEvent = z.infer<typeof MoneyEvent>;
+
+/** The money of one order. `amount` is null where the order was cancelled before it asked for a payment. */
+export const PaymentSums = z
+  .object({
+    orderId: Id,
+    state: PaymentState,
+    amount: Money.nullable(),
+    authorized: Amount,
+    captured: Amount,
+    refunded: Amount,
+    refundPending: Amount,
+    /** when the provider is to be asked again; null: nothing is left to be done */
+    overdueAt: z.iso.datetime().nullable(),
+    /** when the last fact about its money was recorded */
+    since: z.iso.datetime(),
+  })
+  .meta({ id: 'PaymentSums' });
+export type PaymentSums = z.infer<typeof PaymentSums>;
 
 const Order = z.object({ orderId: Id });
 /** `amount`: the payment's whole sum */
@@ -178,6 +197,15 @@ export const paymentContract = defineContract({
       reasons: ['not_found'],
       idempotentBy: 'reference',
     }),
+
+    /** `kerf verify`: the payments of orders, to be laid beside what the orders say. */
+    audit: read({ input: AuditRange, output: auditPage(PaymentSums) }),
+
+    /**
+     * `kerf verify`: what does not agree within the module, in one look: sums that are not what the money events add up to, a
+     * state that they do not allow, more taken than asked for or given back than taken, a second charge of one payment.
+     */
+    auditOwn: read({ timeout: 30_000, input: z.object({}), output: OwnViolations }),
   },
   /*
    * Once each per fact. What `pay` itself answers is not published: its caller knows. All that is learnt later is, by

@@ -1,7 +1,8 @@
+import { toAuditPage } from '../../shared/audit.ts';
 import { AppError, conflict, invalid, notFound } from '../../shared/errors.ts';
 import { decodeCursor, encodeCursor } from '../../shared/http.ts';
 import { newId } from '../../shared/ids.ts';
-import { paymentContract, type Payments } from './contract.ts';
+import { paymentContract, type Payments, type PaymentSums } from './contract.ts';
 import { type Fact, type Ledger, ledgerOf, unknownOf } from './money-facts.ts';
 import { checkCapture, checkRefund, checkTerms, learn, newsOf, type PaymentRecord, toGiveBack, toMoneyEvents, toPayment } from './payment.ts';
 import { approved, declined, factsOf, judge, phaseOf, type SandboxCharge, type SandboxOperation, TEST_TOKENS, verdictOn } from './sandbox/sandbox-charge.ts';
@@ -147,6 +148,16 @@ export function createFakePayments(now: () => Date = () => new Date()): FakePaym
       }
       return { approved: account.charge.verdict === 'approved' };
     },
+    async audit({ from, limit }) {
+      const sums = [...accounts.values()].map(({ payment, facts }): PaymentSums => {
+        const { orderId, state, amount, authorized, captured, refunded, refundPending, overdueAt, createdAt } = payment;
+        const since = facts.at(-1)?.at ?? createdAt;
+        return { orderId, state, amount, authorized, captured, refunded, refundPending, overdueAt: overdueAt?.toISOString() ?? null, since: since.toISOString() };
+      });
+      const inOrder = sums.toSorted((a, b) => (a.orderId < b.orderId ? -1 : 1));
+      return toAuditPage(inOrder.filter(({ orderId }) => from === null || orderId >= from), limit);
+    },
+    auditOwn: async () => ({ violations: [] }),
   };
 
   function withAction(reference: string): Account {

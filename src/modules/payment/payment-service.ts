@@ -6,6 +6,7 @@ import { encodeCursor, readCursor } from '../../shared/http.ts';
 import { Id, newId } from '../../shared/ids.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import type { Seal } from '../../shared/seal.ts';
+import { createAuditService } from './audit-service.ts';
 import type { Payment, paymentContract, Payments } from './contract.ts';
 import { type Ledger, ledgerOf, type Operation } from './money-facts.ts';
 import { type OperationFlow, toOperation, type Wanted } from './operation-flow.ts';
@@ -27,8 +28,11 @@ export interface PaymentParts extends SettleFlow {
   sandbox: Sandbox | undefined;
 }
 
-export function createPaymentService({ db, now }: ModuleContext, { providers, operations, settle, webhooks, seal, sandbox }: PaymentParts): Payments {
+export function createPaymentService(context: ModuleContext, { providers, operations, settle, webhooks, seal, sandbox }: PaymentParts): Payments {
+  const { db, now } = context;
   return {
+    ...createAuditService(context),
+
     listProviders: async () => ({
       providers: providers.all.map(({ name, description, testTokens }) => ({ name, description, testTokens: [...testTokens] })),
     }),

@@ -1,0 +1,20 @@
+import type { Knex } from 'knex';
+import { MOST_VIOLATIONS, type Violation } from './audit.ts';
+import { type Database, rows } from './database.ts';
+
+/** A statement that answers `message` for whatever does not hold, and as `"orderId"` whose it is, or null. */
+export interface Check {
+  invariant: Violation['invariant'];
+  sql: string;
+  bindings?: Knex.ValueDict;
+}
+
+/** Each statement sees one instant, so that what a running shop changes meanwhile is no violation. One after the other: shoppers go first. */
+export async function findViolations(db: Database, checks: readonly Check[]): Promise<Violation[]> {
+  const violations: Violation[] = [];
+  for (const { invariant, sql, bindings = {} } of checks) {
+    const found = await rows<Omit<Violation, 'invariant'>>(db, `${sql} limit :most`, { ...bindings, most: MOST_VIOLATIONS });
+    violations.push(...found.map((one) => ({ invariant, ...one })));
+  }
+  return violations.slice(0, MOST_VIOLATIONS);
+}
