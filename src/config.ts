@@ -3,6 +3,7 @@ import { MODULES } from './calls.ts';
 import type { Placement } from './placement/placement.ts';
 import { readTls, type Tls } from './placement/tls.ts';
 import { ConfigError } from './setup/config-error.ts';
+import type { Tracing } from './setup/tracing.ts';
 import type { Settings } from './shared/settings.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -52,6 +53,8 @@ export const Environment = z.object({
   KERF_PAYMENT_WINDOW_MINUTES: z.coerce.number().int().min(1).max(1_440).default(30).meta({ description: 'how long an order waits for its payment' }),
   KERF_TIME_ZONE: timeZone.default('Asia/Seoul').meta({ description: "zone of the shop's dates" }),
   KERF_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('warn').meta({ description: 'what the log shows' }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.string().refine(isWebAddress, 'must look like http://localhost:4318, without a password').optional().meta({ description: 'where traces go, by OTLP over HTTP; default: none are recorded' }),
+  KERF_TRACE_SHARE: z.coerce.number().min(0).max(1).default(1).meta({ description: 'share of traces to record, of those that begin here' }),
   KERF_SMTP_URL: z.string().regex(/^smtps?:\/\/.+/, 'must look like smtp://user:password@host:587').optional().meta({ description: 'mail server; default: mails are written to files in the data directory' }),
   KERF_MAIL_FROM: z.string().min(3).default('Kerf <shop@localhost>').meta({ description: 'sender of mails' }),
   KERF_TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0).meta({ description: 'how many reverse proxies in front are to be believed about the client address' }),
@@ -83,6 +86,8 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMai
   poolSize: number;
   seed: boolean;
   logLevel: string;
+  /** absent: no spans are recorded */
+  tracing: Tracing | undefined;
   smtpUrl: string | undefined;
   mailFrom: string;
   trustProxy: number;
@@ -130,6 +135,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     paymentWindowMinutes: env.KERF_PAYMENT_WINDOW_MINUTES,
     timeZone: env.KERF_TIME_ZONE,
     logLevel: env.KERF_LOG_LEVEL,
+    tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined ? undefined : { endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, ''), share: env.KERF_TRACE_SHARE },
     smtpUrl: env.KERF_SMTP_URL,
     mailFrom: env.KERF_MAIL_FROM,
     trustProxy: env.KERF_TRUST_PROXY,

@@ -6,6 +6,7 @@ import { openFront } from './setup/front.ts';
 import { internal } from './setup/internal.ts';
 import { type OpenKerf, openKerf } from './setup/kerf.ts';
 import { listen, type Listening } from './setup/listen.ts';
+import { startTracing } from './setup/tracing.ts';
 import { type Database, ping, poolUse } from './shared/database.ts';
 import { unavailable } from './shared/errors.ts';
 import { ContractMismatch, type Remote } from './shared/seam/client.ts';
@@ -38,6 +39,7 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
   const { kerf, settings } = opened;
   const { metrics } = kerf;
   metrics.collectDefaults();
+  const tracing = config.tracing && (await startTracing(config.tracing, opened.log));
   const databases: [string, Database][] = [...kerf.databases];
   metrics.poolUse(() => databases.map(([module, db]) => ({ module, ...poolUse(db) })));
   let state: 'starting' | 'serving' | 'draining' = 'starting';
@@ -61,6 +63,7 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
     await edge?.close();
     await inside.close(GRACE);
     await opened.close();
+    await tracing?.stop();
   };
 }
 

@@ -84,7 +84,7 @@ export type Deliver = (event: Event) => Promise<void>;
 
 /** The same in a span of its own, in the trace in which the event was published. */
 export const consuming = (module: string, deliver: Deliver): Deliver => (event) =>
-  inSpan(event.type, { kind: SpanKind.CONSUMER, attributes: { 'kerf.from': String(event.source).replace('kerf/', ''), 'kerf.to': module } }, () => deliver(event));
+  inSpan(event.type, { kind: SpanKind.CONSUMER, attributes: { 'kerf.from': event.type.split('.')[0]!, 'kerf.to': module } }, () => deliver(event));
 
 const REMEMBERED_DAYS = 30;
 

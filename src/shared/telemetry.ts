@@ -48,7 +48,7 @@ export function createMetrics() {
       labelNames: ['type', 'from', 'to', 'outcome'],
       registers: [registry],
     }),
-    peers: (peers: () => { from: string; to: string; state: string; waiting: number }[]) => {
+    peers: (peers: () => { from: string; to: string; state: string; waiting: number }[]) => [
       new Gauge({
         name: 'kerf_peer_state',
         help: 'Breaker of an edge to another process: 1 for the state that it is in',
@@ -59,7 +59,7 @@ export function createMetrics() {
             for (const each of ['closed', 'open', 'half-open']) this.set({ from, to, state: each }, Number(each === state));
           }
         },
-      });
+      }),
       new Gauge({
         name: 'kerf_peer_waiting',
         help: 'Calls of an edge to another process that wait for a place',
@@ -68,8 +68,8 @@ export function createMetrics() {
         collect() {
           for (const { from, to, waiting } of peers()) this.set({ from, to }, waiting);
         },
-      });
-    },
+      }),
+    ],
     poolUse: (pools: () => { module: string; used: number; waiting: number }[]) =>
       new Gauge({
         name: 'kerf_pool_connections',
