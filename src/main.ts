@@ -1,16 +1,14 @@
 import { type Config, readConfig } from './config.ts';
 import { banner } from './setup/banner.ts';
-import { ConfigError } from './setup/config-error.ts';
 import { fail } from './setup/fail.ts';
 import { openFront } from './setup/front.ts';
 import { internal } from './setup/internal.ts';
 import { type OpenKerf, openKerf } from './setup/kerf.ts';
 import { listen, type Listening } from './setup/listen.ts';
+import { watchPeers } from './setup/peer-watch.ts';
 import { startTracing } from './setup/tracing.ts';
 import { type Database, ping, poolUse } from './shared/database.ts';
 import { unavailable } from './shared/errors.ts';
-import { ContractMismatch, type Remote } from './shared/seam/client.ts';
-import type { Contract } from './shared/contract.ts';
 
 /** Milliseconds that requests under way get after SIGTERM. */
 const GRACE = 10_000;
@@ -46,11 +44,13 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
   const ready = async () => {
     if (state !== 'serving') throw unavailable(`This process is ${state}.`);
     await Promise.all(databases.map(([, db]) => ping(db)));
+    const away = peers.away();
+    return away.length > 0 ? away : undefined;
   };
 
   inside.serve(internal({ kerf, metrics, ready }));
-  await peersAnswer(kerf.peers);
-  const edge = front && (await openFront(config, opened, { metrics, ready, onProgress: say }));
+  const peers = await watchPeers(kerf.peers, { say });
+  const edge = front && (await openFront(config, opened, { metrics, ready, away: peers.away(), onProgress: say }));
   if (edge) databases.push(['edge', edge.db]);
   await kerf.startWork();
   if (edge) front.serve(edge.app);
@@ -59,34 +59,13 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
 
   return async () => {
     state = 'draining';
+    peers.stop();
     await front?.close(GRACE);
     await edge?.close();
     await inside.close(GRACE);
     await opened.close();
     await tracing?.stop();
   };
-}
-
-/** Milliseconds that a start waits for other processes, which may start at the same time. */
-const PATIENCE = 60_000;
-
-/** Waits until every module elsewhere answers; a contract that does not fit, or silence, ends the start in a sentence. */
-async function peersAnswer(peers: readonly Remote<Contract>[]): Promise<void> {
-  const until = Date.now() + PATIENCE;
-  await Promise.all(peers.map((peer) => answers(peer, until)));
-}
-
-async function answers({ contract, address, check }: Remote<Contract>, until: number): Promise<void> {
-  for (let said = false; ; said = true) {
-    try {
-      return await check();
-    } catch (error) {
-      if (error instanceof ContractMismatch) throw new ConfigError(error.message);
-      if (Date.now() > until) throw new ConfigError(`The module ${contract.module} does not answer at ${address}: start it, or mend KERF_${contract.module.toUpperCase()}_URL.`);
-      if (!said) say(`Waiting for ${contract.module} at ${address}.`);
-      await new Promise((resume) => setTimeout(resume, 250));
-    }
-  }
 }
 
 /** A terminal's Ctrl-C reaches us twice, by itself and through npm; one that comes seconds later means it. */

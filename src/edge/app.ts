@@ -2,7 +2,7 @@ import cors from 'cors';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
-import { withTrace } from '../shared/context.ts';
+import { withDeadline, withTrace } from '../shared/context.ts';
 import type { Database } from '../shared/database.ts';
 import { AppError, invalid, notFound } from '../shared/errors.ts';
 import type { Route } from '../shared/http.ts';
@@ -33,9 +33,12 @@ export interface Edge {
   examples?: Examples;
   /** origins whose pages may call the API from a browser */
   corsOrigins?: readonly string[];
-  /** throws while this process should get no traffic */
-  ready: () => Promise<void>;
+  /** throws while this process should get no traffic; answers the modules elsewhere that are away, if any */
+  ready: () => Promise<readonly string[] | undefined>;
 }
+
+/** Milliseconds, also for the calls that a request makes. It goes on when its sender has gone: the next try with its key finds what came of it. */
+const REQUEST_TIMEOUT = 30_000;
 
 /** What a browser's script may read of an answer beside its body. */
 const EXPOSED = ['ETag', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'Idempotent-Replayed'];
@@ -48,7 +51,7 @@ export function createApp(edge: Edge): Express {
   app.set('case sensitive routing', true);
   const limits = createRateLimits(edge.db, edge.rateLimit);
 
-  app.use((req, _res, next) => withTrace(req.header('traceparent'), next));
+  app.use((req, _res, next) => withTrace(req.header('traceparent'), () => withDeadline(REQUEST_TIMEOUT, next)));
   app.use(measure(edge.metrics, edge.log));
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false } }));
   app.use(health(edge.ready));
@@ -101,12 +104,11 @@ const refuseOddUrls: RequestHandler = (req, _res, next) => {
 };
 
 /** Never limited and never shed: a process is alive while it answers, and ready while it should get traffic. */
-function health(ready: () => Promise<void>) {
+function health(ready: Edge['ready']) {
   const router = express.Router();
   router.get('/livez', (_req, res) => void res.json({ status: 'alive' }));
   router.get('/readyz', async (_req, res) => {
-    await ready();
-    res.json({ status: 'ready' });
+    res.json({ status: 'ready', away: await ready() });
   });
   return router;
 }

@@ -1,9 +1,11 @@
 import type { RequestListener } from 'node:http';
+import type { Kerf } from '../composition.ts';
 import type { Config } from '../config.ts';
-import { createApp } from '../edge/app.ts';
+import { createApp, type Edge } from '../edge/app.ts';
 import { createIdempotencyStore } from '../edge/idempotency.ts';
 import { userContract } from '../modules/user/contract.ts';
 import { connect, type Database } from '../shared/database.ts';
+import { isAppError, unavailable } from '../shared/errors.ts';
 import { sweep } from '../shared/sweep.ts';
 import type { Metrics } from '../shared/telemetry.ts';
 import { examplesOf, samplePurchase } from './banner.ts';
@@ -22,11 +24,11 @@ export interface Front {
 export async function openFront(
   config: Config,
   { kerf, installation, log, settings }: OpenKerf,
-  { metrics, ready, onProgress }: { metrics: Metrics; ready: () => Promise<void>; onProgress: (sentence: string) => void },
+  { metrics, ready, away, onProgress }: { metrics: Metrics; ready: Edge['ready']; away: readonly string[]; onProgress: (sentence: string) => void },
 ): Promise<Front> {
   const now = () => new Date();
-  if (config.seed) await seedShop(kerf, { onProgress });
-  const sample = config.seed ? await samplePurchase(kerf) : undefined;
+  const demo = config.seed && (await filled(kerf, away, onProgress));
+  const sample = demo ? await samplePurchase(kerf) : undefined;
   const db = connect({ url: installation.url('edge'), applicationName: 'kerf edge', poolSize: config.poolSize });
   const app = createApp({
     routes: kerf.routes,
@@ -52,4 +54,17 @@ export async function openFront(
       await db.destroy();
     },
   };
+}
+
+/** The demo goods and the purchase need nearly every module: while one is away the shop is served as it is. */
+async function filled(kerf: Kerf, away: readonly string[], onProgress: (sentence: string) => void): Promise<boolean> {
+  try {
+    if (away.length > 0) throw unavailable();
+    await seedShop(kerf, { onProgress });
+    return true;
+  } catch (error) {
+    if (!isAppError(error, 'unavailable')) throw error;
+    onProgress('The demo goods are not looked for, and there is no sample purchase, while a module that they need is away: "npm run seed" fills the shop later.');
+    return false;
+  }
 }

@@ -7,12 +7,12 @@ import type { Metrics } from '../shared/telemetry.ts';
  * What a process answers on its internal address, which is never the public one: the calls of other processes, `/metrics`
  * (Prometheus), `/observed` (what crossed the boundaries so far), `/livez` and `/readyz`.
  */
-export function internal({ kerf, metrics, ready }: { kerf: Kerf; metrics: Metrics; ready: () => Promise<void> }): RequestListener {
+export function internal({ kerf, metrics, ready }: { kerf: Kerf; metrics: Metrics; ready: () => Promise<readonly string[] | undefined> }): RequestListener {
   const pages: Record<string, (res: ServerResponse) => Promise<void>> = {
     '/metrics': async (res) => void res.setHeader('content-type', metrics.registry.contentType).end(await metrics.registry.metrics()),
     '/observed': async (res) => json(res, kerf.observed()),
     '/livez': async (res) => json(res, { status: 'alive' }),
-    '/readyz': (res) => ready().then(() => json(res, { status: 'ready' }), () => json(res.writeHead(503), { status: 'not ready' })),
+    '/readyz': (res) => ready().then((away) => json(res, { status: 'ready', away }), () => json(res.writeHead(503), { status: 'not ready' })),
   };
   return (req, res) => {
     if (req.url?.startsWith(`${PREFIX}/`)) return kerf.seam(req, res);

@@ -49,17 +49,22 @@ export async function startSplit(config: Config, { say, environment }: { say: (l
   await createDatabases(postgres.adminUrl, names.map(databaseName));
   const parts = partsOf(MODULES.map((name) => [name]), { sockets, databaseUrl: (module) => onDatabase(postgres.adminUrl, databaseName(module)) });
   const width = Math.max(...names.map((name) => name.length));
-  const running = parts.map((part) => ({ part, child: startPart(part, { ...environment, KERF_SECRET: secret }, (line) => say(`${part.name.padEnd(width)} | ${line}`)) }));
-  const ended = Promise.race(running.map(async ({ part, child }) => {
-    await once(child, 'exit');
-    return part.name;
-  }));
+  const run = (part: Part) => startPart(part, { ...environment, KERF_SECRET: secret }, (line) => say(`${part.name.padEnd(width)} | ${line}`));
+  const modules = parts.slice(0, -1).map(run);
+  let stopping = false;
+  let front: RunningPart | undefined;
+  /** last, because it calls them all: a front that finds a module away serves without it, and fills no shop */
+  const frontEnded = Promise.all(modules.map(({ serves }) => serves)).then(() => {
+    if (!stopping) front = run(parts.at(-1)!);
+    return front?.ended ?? Promise.race(modules.map(({ ended }) => ended));
+  });
   return {
-    ended,
+    ended: Promise.race([...modules.map(({ ended }) => ended), frontEnded]),
     /** the public API first, so that nobody is left without the modules behind it */
     async stop() {
-      const [front, modules] = [running.slice(-1), running.slice(0, -1)];
-      for (const group of [front, modules]) await Promise.all(group.map(({ child }) => terminated(child)));
+      stopping = true;
+      if (front) await terminated(front.child);
+      await Promise.all(modules.map(({ child }) => terminated(child)));
       await rm(sockets, { recursive: true, force: true });
       await postgres.stop();
     },
@@ -86,11 +91,21 @@ async function createDatabases(adminUrl: string, names: readonly string[]): Prom
   }
 }
 
+interface RunningPart {
+  child: ChildProcess;
+  /** once it says that it runs, or is gone */
+  serves: Promise<unknown>;
+  /** answers its name */
+  ended: Promise<string>;
+}
+
 /** In a process group of its own: a Ctrl-C at the terminal is for whoever started it, who stops the parts in order. */
-function startPart({ environment }: Part, inherited: NodeJS.ProcessEnv, say: (line: string) => void): ChildProcess {
+function startPart({ name, environment }: Part, inherited: NodeJS.ProcessEnv, say: (line: string) => void): RunningPart {
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { env: { ...inherited, ...environment }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', say);
-  return child;
+  const ended = once(child, 'exit').then(() => name);
+  const running = new Promise<void>((resolve) => createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('Kerf is running') && resolve()));
+  return { child, ended, serves: Promise.race([running, ended]) };
 }
 
 async function terminated(child: ChildProcess): Promise<void> {

@@ -108,12 +108,14 @@ export function createRetryBudget({ retryBudget }: Pick<EdgePolicy, 'retryBudget
 /** Full jitter: somewhere between nothing and a bound that doubles with each repeat. */
 export const backOff = (repeat: number): number => Math.random() * Math.min(1_000, 25 * 2 ** repeat);
 
-/** The peer could not be asked, or its answer was lost or came too late. `reached`: it may have done what was asked. */
+/** The peer could not be asked, or its answer was lost or came too late. `reached`: it may have done what was asked; `why` is for the log, not for strangers. */
 export class LostCall extends AppError {
   readonly reached: boolean;
+  readonly why: string;
 
-  constructor(message: string, reached: boolean) {
-    super('unavailable', 'unavailable', message);
+  constructor(why: string, reached: boolean) {
+    super('unavailable', 'unavailable', unavailable().message);
+    this.why = why;
     this.reached = reached;
   }
 }
