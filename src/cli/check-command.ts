@@ -4,7 +4,7 @@ import { type Config, readConfig } from '../config.ts';
 import { couponSuite } from '../kit/coupon-suite.ts';
 import { protocolCases } from '../kit/protocol-cases.ts';
 import { linesOf, summaryOf } from '../kit/report.ts';
-import { type Result, runCases } from '../kit/run.ts';
+import { answers, type Result, runCases } from '../kit/run.ts';
 import type { Case } from '../kit/suite.ts';
 import type { Subject } from '../kit/wire.ts';
 import { topologyOf } from '../placement/topology.ts';
@@ -38,13 +38,13 @@ The keys are those of the environment, as for any process of Kerf: KERF_SECRET h
 Exit codes: 0 it does what its contract says, 1 it does not, 2 it could not be checked. More in docs/contract-kit.md.`)
   .action(async (name: string, { url, writes, only, json }: Options) => {
     const subject = subjectOf(name, url, readConfig());
-    const known = [...protocolCases(subject), ...(SUITES[name] ?? [])];
+    const known = [...Map.groupBy([...protocolCases(subject), ...(SUITES[name] ?? [])], ({ about }) => about).values()].flat();
     const cases = known.filter((one) => (writes || !one.writes) && (!only || `${one.about}: ${one.name}`.includes(only)));
     if (cases.length === 0) throw new ConfigError(`There is no case with "${only}" in its name${writes ? '' : ' that leaves no trace; with --writes there may be one'}.`);
     const left = known.filter((one) => one.writes).length;
+    if (!(await answers(subject.address))) throw new ConfigError(`Nobody answers at ${url}: start the implementation, or mend --url.`);
     if (!json) say(`${name} at ${url}, by the contract ${contractHash(subject.contract)}${writes ? '. Test data is written into it.' : `; ${left} cases that write test data are left out (--writes).`}`);
     const results = await runCases(subject, cases, { report: json ? () => undefined : printing() });
-    if (results.every(({ failure }) => failure?.sentence.includes('ECONNREFUSED'))) throw new ConfigError(`Nobody answers at ${url}: start the implementation, or mend --url.`);
     say(json ? JSON.stringify({ module: name, address: url, contract: contractHash(subject.contract), results }, undefined, 2) : `\n${summaryOf(results)}`);
     if (results.some(({ failure }) => failure)) process.exitCode = 1;
   });

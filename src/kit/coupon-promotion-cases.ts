@@ -122,6 +122,8 @@ export const listingCases: CouponCases = {
     for (let cursor: string | undefined; made.some((id) => !found.some((one) => one.id === id)); ) {
       const { items, nextCursor } = await coupon.listPromotions({ limit: 2, ...(cursor && { cursor }) });
       if (items.length > 2) throw new Finding('A page has at most `limit` items.', 2, items.length);
+      const again = items.find(({ id }) => found.some((one) => one.id === id));
+      if (again) throw new Finding('A promotion is on two pages.', 'each once', again.id);
       found.push(...items);
       if (nextCursor === null && made.some((id) => !found.some((one) => one.id === id))) throw new Finding('The pages end before everything was listed.', made, found.map(({ id }) => id));
       cursor = nextCursor ?? undefined;

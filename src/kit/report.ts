@@ -2,7 +2,7 @@ import type { Result } from './run.ts';
 
 const MARK = { good: '✓', bad: '✗' };
 /** Characters of one value in the report. */
-const WIDTH = 600;
+const WIDTH = 400;
 
 /** One case as lines of the report: what went wrong with what was sent, expected and answered. */
 export function linesOf({ name, milliseconds, failure }: Result): string[] {

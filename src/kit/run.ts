@@ -1,7 +1,7 @@
 import { AppError } from '../shared/errors.ts';
 import { Finding } from './expectation.ts';
 import type { Case } from './suite.ts';
-import { openLine, type Subject, type Wire } from './wire.ts';
+import { openLine, openPool, type Subject, type Wire } from './wire.ts';
 
 /** What came of one case. */
 export interface Result extends Pick<Case, 'about' | 'name'> {
@@ -19,7 +19,19 @@ export interface Failure {
 }
 
 /** Milliseconds for one case: who takes longer is reported and not waited for. */
-export const PATIENCE = 20_000;
+const PATIENCE = 20_000;
+
+/** Whether anybody takes connections at the address. */
+export async function answers(address: string): Promise<boolean> {
+  const pool = openPool(address, 1);
+  try {
+    return await pool.request({ method: 'GET', path: '/', signal: AbortSignal.timeout(PATIENCE) }).then(() => true, ({ code }: { code?: string }) => !NOBODY.has(code ?? ''));
+  } finally {
+    await pool.destroy();
+  }
+}
+
+const NOBODY = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 
 /** Runs the cases one after the other; `report` hears of each as it ends. */
 export async function runCases(subject: Subject, cases: readonly Case[], { report, patience = PATIENCE }: { report(result: Result): void; patience?: number }): Promise<Result[]> {

@@ -54,6 +54,8 @@ export interface Wire<C extends Contract = Contract> {
   /** sends what has to be refused before it reaches the module */
   expectRefused(request: Request, reason: ProtocolReason): Promise<void>;
   last: { sent?: Request; answered?: Answer };
+  /** ends when the case's time is over */
+  signal: AbortSignal;
 }
 
 export interface Line {
@@ -78,9 +80,8 @@ export function openPool(address: string, connections = 32): Pool {
   });
 }
 
-export function createWire(subject: Subject, pool: Pool, signal: AbortSignal): Wire {
+export function createWire(subject: Subject, pool: Pool, signal: AbortSignal, last: Wire['last'] = {}): Wire {
   const { module } = subject.contract;
-  const last: Wire['last'] = {};
 
   async function send(request: Request): Promise<Answer> {
     const token = request.token === undefined ? goodToken(subject, subject.callers[0]!) : request.token;
@@ -111,6 +112,7 @@ export function createWire(subject: Subject, pool: Pool, signal: AbortSignal): W
   return {
     subject,
     last,
+    signal,
     send,
     service: Object.fromEntries(methods) as Wire['service'],
     async tell({ type, data: schema, orderedBy }, data, id = newId()) {

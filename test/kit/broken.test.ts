@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { couponSuite } from '../../src/kit/coupon-suite.ts';
+import { protocolCases } from '../../src/kit/protocol-cases.ts';
+import { runCases } from '../../src/kit/run.ts';
+import { BREAKS } from './breaks.ts';
+import { type Break, startBroken } from './broken.ts';
+import { startApart, subjectAt } from './support.ts';
+
+let kerf: Awaited<ReturnType<typeof startApart>>;
+beforeAll(async () => {
+  kerf = await startApart();
+});
+afterAll(() => kerf.stop());
+
+/** Milliseconds that a case gets, where it is not long enough for reservations that run out. */
+const PATIENCE = { 'it hangs': 300 };
+
+async function run(name: string, how: Break, patience = 18_000) {
+  const broken = await startBroken(kerf.address('coupon'), 'coupon', how);
+  const subject = subjectAt('coupon', broken.address);
+  const named = [...protocolCases(subject), ...couponSuite].filter((one) => `${one.about}: ${one.name}` === name);
+  const [result, ...others] = await runCases(subject, named, { report: () => undefined, patience }).finally(broken.stop);
+  if (!result || others.length > 0) throw new Error(`There are ${named.length} cases of this name: ${name}`);
+  return result;
+}
+
+describe.concurrent.each(Object.entries(BREAKS))('%s', (name, breaks) => {
+  it('holds where nothing is broken', async () => {
+    expect((await run(name, {})).failure).toBeUndefined();
+  });
+
+  it.each(breaks)('is reported when %s', async (what, how) => {
+    const { failure } = await run(name, how, PATIENCE[what as keyof typeof PATIENCE]);
+    expect(failure?.sentence).toMatch(/^(?!The kit itself broke).*\.$/);
+    expect(failure?.sent).toBeTruthy();
+  });
+});
