@@ -13,6 +13,7 @@ import { connect, type Database } from './shared/database.ts';
 import { assertListens, type Background, type Module, type ModuleContext, type Route, type Subscription, tokens } from './shared/module.ts';
 import { createObservation, type Observed, type Outcome, outcomeOf } from './shared/observation.ts';
 import { createQueue, type Handler } from './shared/queue.ts';
+import { depths } from './shared/queue-view.ts';
 import type { Remote } from './shared/seam/client.ts';
 import { answering, callEdge } from './shared/seam/edge.ts';
 import type { EdgePolicy } from './shared/seam/resilience.ts';
@@ -152,6 +153,8 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     return bound<Route[]>(container, tokens(contract.module).routes, []);
   };
 
+  /** a database that does not answer must not cost the other figures */
+  metrics.queueDepths(async () => (await Promise.all(parts.map(({ name, db }) => depths(name, db).catch(() => [])))).flat());
   metrics.peers(() => peers.all().map(({ from, contract, state }) => ({ from, to: contract.module, state: state().breaker, waiting: state().waiting })));
 
   return {

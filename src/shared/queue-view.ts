@@ -110,6 +110,7 @@ const change = (db: Database, sql: string, values: ReturnType<typeof bindings>):
 
 /** How a queue stands, for metrics: read from partial indexes, so that it costs little however much was done lately. */
 export interface QueueDepth {
+  module: string;
   queue: QueueName;
   waiting: number;
   retrying: number;
@@ -119,7 +120,7 @@ export interface QueueDepth {
 }
 
 export async function depths(module: string, db: Database): Promise<QueueDepth[]> {
-  const counted = await rows<Record<keyof QueueDepth, string>>(
+  const counted = await rows<Record<keyof Omit<QueueDepth, 'module'>, string>>(
     db,
     `select name as queue, sum(waiting) as waiting, sum(retrying) as retrying, sum(dead) as dead,
        coalesce(extract(epoch from now() - min(oldest)), 0) as "oldestSeconds"
@@ -133,7 +134,7 @@ export async function depths(module: string, db: Database): Promise<QueueDepth[]
   );
   return (['events', 'jobs'] as const).map((queue) => {
     const found = counted.find((row) => row.queue === queue);
-    return { queue, waiting: Number(found?.waiting ?? 0), retrying: Number(found?.retrying ?? 0), dead: Number(found?.dead ?? 0), oldestSeconds: Number(found?.oldestSeconds ?? 0) };
+    return { module, queue, waiting: Number(found?.waiting ?? 0), retrying: Number(found?.retrying ?? 0), dead: Number(found?.dead ?? 0), oldestSeconds: Number(found?.oldestSeconds ?? 0) };
   });
 }
 

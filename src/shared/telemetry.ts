@@ -70,6 +70,35 @@ export function createMetrics() {
         },
       }),
     ],
+    queueDepths: (ask: () => Promise<{ module: string; queue: string; waiting: number; retrying: number; dead: number; oldestSeconds: number }[]>) => {
+      /** both gauges are collected at once, and ask once */
+      let asked = Promise.resolve<Awaited<ReturnType<typeof ask>>>([]);
+      return [
+        new Gauge({
+          name: 'kerf_queue_entries',
+          help: 'Events (by listener) and jobs of a module that wait, are tried again, or are dead until somebody mends them',
+          labelNames: ['module', 'queue', 'state'],
+          registers: [registry],
+          async collect() {
+            asked = ask();
+            this.reset();
+            for (const { module, queue, waiting, retrying, dead } of await asked) {
+              for (const [state, entries] of Object.entries({ waiting, retrying, dead })) this.set({ module, queue, state }, entries);
+            }
+          },
+        }),
+        new Gauge({
+          name: 'kerf_queue_oldest_seconds',
+          help: 'Age of the oldest event or job of a module that is due and neither done nor dead',
+          labelNames: ['module', 'queue'],
+          registers: [registry],
+          async collect() {
+            this.reset();
+            for (const { module, queue, oldestSeconds } of await asked) this.set({ module, queue }, oldestSeconds);
+          },
+        }),
+      ];
+    },
     poolUse: (pools: () => { module: string; used: number; waiting: number }[]) =>
       new Gauge({
         name: 'kerf_pool_connections',

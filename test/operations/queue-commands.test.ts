@@ -56,22 +56,23 @@ async function publish(orderId: string): Promise<void> {
   });
 }
 
+const exitCode = () => Number(process.exitCode ?? 0);
 /** The command as bin/kerf runs it, in this process. */
 async function kerf([name, ...args]: string[], environment: Record<string, string> = {}): Promise<{ code: number; out: string; err: string }> {
   for (const [variable, value] of Object.entries({ DATABASE_URL: database.adminUrl, KERF_SECRET: TEST_SECRET, KERF_DATA_DIR: directory, ...environment })) vi.stubEnv(variable, value);
   let out = '';
   const written = vi.spyOn(process.stdout, 'write').mockImplementation((text) => Boolean((out += String(text))));
-  process.exitCode = 0;
+  process.exitCode = undefined;
   try {
     await { events: eventsCommand, jobs: jobsCommand }[name as 'events' | 'jobs'].parseAsync(args, { from: 'user' });
-    return { code: Number(process.exitCode), out, err: '' };
+    return { code: exitCode(), out, err: '' };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { code: 2, out, err: error.message };
   } finally {
     written.mockRestore();
     vi.unstubAllEnvs();
-    process.exitCode = 0;
+    process.exitCode = undefined;
   }
 }
 const list = async (...args: string[]) => (JSON.parse((await kerf(['events', 'list', '--module', 'order', '--json', ...args])).out) as { events: { id: string; to: string; state: string; subject: string; behind: string | null }[] }).events;

@@ -206,7 +206,7 @@ it('the depth of a queue counts what waits, is retried and is dead, and how old 
   const [events, jobs] = await depths('payment', lonely.db);
   expect(events).toMatchObject({ queue: 'events', waiting: 2, retrying: 1, dead: 1 });
   expect(Math.round(events!.oldestSeconds / 60)).toBe(60);
-  expect(jobs).toEqual({ queue: 'jobs', waiting: 0, retrying: 0, dead: 0, oldestSeconds: 0 });
+  expect(jobs).toEqual({ module: 'payment', queue: 'jobs', waiting: 0, retrying: 0, dead: 0, oldestSeconds: 0 });
   await silent.stop();
   await lonely.close();
 });
