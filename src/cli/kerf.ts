@@ -21,6 +21,7 @@ import { newCommand } from './new-module-command.ts';
 import { readinessCommand } from './readiness-command.ts';
 import { serviceKeysCommand } from './service-keys-command.ts';
 import { splitCommand } from './split-command.ts';
+import { verifyCommand } from './verify-command.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const progress = (line: string) => void process.stderr.write(`${line}\n`);
@@ -138,7 +139,7 @@ program
 
 keys.addCommand(serviceKeysCommand);
 
-for (const command of [splitCommand, eventsCommand, jobsCommand]) program.addCommand(command);
+for (const command of [splitCommand, verifyCommand, eventsCommand, jobsCommand]) program.addCommand(command);
 for (const command of [boundariesCommand, contractsCommand, mapCommand, newCommand, readinessCommand]) {
   program.addCommand(command);
   for (const leaf of leaves(command)) leaf.helpGroup('Developing:');

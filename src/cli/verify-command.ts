@@ -1,0 +1,40 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { readConfig } from '../config.ts';
+import { ConfigError } from '../setup/config-error.ts';
+import { openKerf } from '../setup/kerf.ts';
+import { Invariant } from '../shared/audit.ts';
+
+const progress = (sentence: string) => void process.stderr.write(`${sentence}\n`);
+
+const seconds = (text: string) => {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of seconds.');
+  return Number(text);
+};
+
+const invariants = (text: string) => {
+  const names = text.split(',').map((name) => Invariant.safeParse(name.trim()).data);
+  if (names.includes(undefined)) throw new InvalidArgumentError(`They are ${Invariant.options.join(', ')}.`);
+  return names as Invariant[];
+};
+
+/**
+ * Exit codes: 0 everything holds, 1 something does not, 2 it could not be looked at. Changes nothing, and may run beside a
+ * busy shop. With --json the report as `Report` in src/verify/verify.ts describes it.
+ */
+export const verifyCommand = new Command('verify')
+  .description('show that stock, coupons, money, histories and events add up, in whatever places the modules run')
+  .option('--only <names>', `some of ${Invariant.options.join(',')}; default: all`, invariants)
+  .option('--grace <seconds>', 'how long modules may tell an order differently: events are on their way, interrupted flows recover', seconds, 60)
+  .option('--json', 'print { holds, orders, unconfirmed, findings: [{ invariant, violations, settling, told }], events, eventsNotLooked }', false)
+  .action(async ({ only, grace, json }: { only?: Invariant[]; grace: number; json: boolean }) => {
+    const config = readConfig();
+    const [{ sourcesOf, verify }, { formatReport }] = await Promise.all([import('../verify/verify.ts'), import('../verify/report.ts')]);
+    const { kerf, close } = await openKerf(config, { attach: true, onProgress: progress, publicUrl: config.publicUrl ?? 'http://localhost:3000' });
+    const report = await verify(sourcesOf(kerf), { ...(only && { only }), databases: kerf.databases, now: () => new Date(), grace: grace * 1_000, onProgress: progress })
+      .catch((error: unknown) => {
+        throw new ConfigError(`The shop could not be verified: ${error instanceof Error ? error.message : String(error)}`);
+      })
+      .finally(close);
+    process.stdout.write(`${json ? JSON.stringify(report, undefined, 2) : formatReport(report)}\n`);
+    if (!report.holds) process.exitCode = 1;
+  });

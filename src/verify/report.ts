@@ -1,0 +1,41 @@
+import type { Invariant } from '../shared/audit.ts';
+import type { Finding, Report } from './verify.ts';
+
+const PROMISES: Record<Invariant, string> = {
+  stock: 'what is on hand, held and sold is what the ledger and the orders say',
+  coupon: 'uses are within their limits, and each belongs to the order that shows it',
+  money: 'sums agree: lines with totals, payments with orders, refunds with what was taken',
+  once: 'one live order per cart, one charge per order',
+  history: 'states follow each other as the machines allow',
+  ending: 'nothing is left halfway',
+  events: 'deliveries are worked on, or seen where they failed',
+};
+
+const SHOWN = 20;
+const count = (number: number) => number.toLocaleString('en');
+
+/** One line per invariant, then every kind of violation in sentences. */
+export function formatReport({ orders, unconfirmed, findings, events, eventsNotLooked }: Report): string {
+  const lines = findings.map(({ invariant, violations, settling }) => {
+    const verdict = violations === 0 ? 'holds' : `${count(violations)} ${violations === 1 ? 'violation' : 'violations'}`;
+    return `${invariant.padEnd(8)} ${verdict.padEnd(14)} ${PROMISES[invariant]}${settling > 0 ? ` (${count(settling)} settling)` : ''}`;
+  });
+  const [waiting, dead] = [sum(events.map((one) => one.waiting + one.retrying)), sum(events.map((one) => one.dead))];
+  return [
+    ...lines,
+    ...findings.filter(({ violations }) => violations > 0).flatMap(sentences),
+    '',
+    ...(waiting > 0 ? [`${count(waiting)} deliveries of events are on their way.`] : []),
+    ...(dead > 0 ? [`${count(dead)} deliveries failed for good: kerf events list --state dead.`] : []),
+    ...(eventsNotLooked.length > 0 ? [`Events of ${eventsNotLooked.join(', ')} were not looked at: the database is not known here.`] : []),
+    ...(unconfirmed > 0 ? [`${count(unconfirmed)} more orders did not add up at first sight and were not looked at again.`] : []),
+    `${count(orders)} ${orders === 1 ? 'order was' : 'orders were'} looked at.`,
+  ].join('\n');
+}
+
+function sentences({ invariant, violations, told }: Finding): string[] {
+  const more = violations - Math.min(SHOWN, told.length);
+  return ['', `${invariant}:`, ...told.slice(0, SHOWN).map(({ message }) => `  ${message}`), ...(more > 0 ? [`  … and ${count(more)} more`] : [])];
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((all, one) => all + one, 0);
