@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { json } from 'node:stream/consumers';
@@ -12,7 +13,6 @@ import { inSpan } from '../../src/shared/spans.ts';
 import { createLogger } from '../../src/shared/telemetry.ts';
 import { TEST_SECRET } from '../support/constants.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { temporaryDirectory } from '../support/postgres.ts';
 
 /** What came in over OTLP, as JSON. */
 interface Traces {
@@ -41,7 +41,7 @@ describe('a process that is told where traces go', () => {
   let database: TestDatabase;
   let dataDir: string;
   beforeAll(async () => {
-    [database, dataDir] = await Promise.all([createTestDatabase(), temporaryDirectory()]);
+    [database, dataDir] = await Promise.all([createTestDatabase(), mkdtemp(join(tmpdir(), 'kerf-tracing-'))]);
   });
   afterAll(() => Promise.all([database.drop(), rm(dataDir, { recursive: true, force: true })]));
 
