@@ -1,6 +1,7 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { timeLeft } from '../../src/shared/context.ts';
 import { conflict, unavailable } from '../../src/shared/errors.ts';
 import { etag, route } from '../../src/shared/http.ts';
 import { createTestApp } from '../support/app.ts';
@@ -42,6 +43,11 @@ const routes = [
     responses: { 200: { description: 'for all', schema: Thing } },
     handle: async () => ({ body: { name: 'x', by: 'all' } }),
   }),
+  route({
+    ...common, method: 'get', path: '/hurry', operationId: 'getHurry', access: 'anyone',
+    responses: { 200: { description: 'milliseconds left', schema: z.object({ left: z.number() }) } },
+    handle: async () => ({ body: { left: timeLeft() } }),
+  }),
 ];
 
 const ID = '01900000-0000-7000-8000-00000000abcd';
@@ -70,6 +76,12 @@ describe('every answer', () => {
     const { body, type } = await create('taken').set('traceparent', traceparent).expect(409);
     expect(type).toBe('application/problem+json');
     expect(body).toMatchObject({ reason: 'name_taken', name: 'taken', status: 409, traceId: '0af7651916cd43dd8448eb211c80319c' });
+  });
+
+  it('is made within half a minute, which the calls to other modules hear of', async () => {
+    const { left } = (await request(api.app).get('/v1/hurry').expect(200)).body as { left: number };
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(30_000);
   });
 
   it('tells nothing of what broke inside', async () => {
@@ -223,7 +235,7 @@ describe('what the shop says of itself', () => {
   it('describes exactly what is mounted', async () => {
     const { body } = await request(api.app).get('/openapi.json').expect(200);
     expect(body.openapi).toBe('3.1.0');
-    expect(Object.keys(body.paths)).toEqual(['/v1/things', '/v1/things/{thingId}', '/v1/shelf']);
+    expect(Object.keys(body.paths)).toEqual(['/v1/things', '/v1/things/{thingId}', '/v1/shelf', '/v1/hurry']);
     expect(body.paths['/v1/things'].post.responses).toHaveProperty('422');
   });
 

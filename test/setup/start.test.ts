@@ -10,6 +10,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 const ROOT = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
+// Each starts a shop of its own, some a Postgres.
+vi.setConfig({ testTimeout: 60_000 });
+
 let dataDir: string;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'kerf-start-'));
