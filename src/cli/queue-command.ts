@@ -90,7 +90,7 @@ export function queueCommand(queue: QueueName, { mend, type }: { mend: string; t
 
   command
     .command('drop <ids...>')
-    .description(`give up on dead ${several}${queue === 'events' ? ', so that the later ones of the aggregate go on' : ''}; they stay listed as dropped`)
+    .description(`give up on ${several} that are dead or tried again and again${queue === 'events' ? ', so that the later ones of the aggregate go on' : ''}; they stay listed as dropped`)
     .action((ids: string[]) =>
       open(undefined, async (sources, notLooked) => {
         sayHowMany(await fromEach(sources, (source) => drop(source, { ids })), sources, 'dropped');

@@ -72,7 +72,7 @@ export async function findEntries(source: QueueOf, filter: EntryFilter, limit: n
   return found.map((row) => entryOf(source, row));
 }
 
-/** What `tryAgain` takes on; dead ones are all that `drop` does. */
+/** What a person can do something about. */
 export const MENDABLE: readonly EntryState[] = ['dead', 'retrying'];
 
 export async function countEntries({ module, queue, db }: QueueOf, filter: EntryFilter): Promise<number> {
@@ -97,9 +97,9 @@ export async function tryAgain({ module, queue, db }: QueueOf, filter: EntryFilt
   );
 }
 
-/** Gives up on dead entries: the next one of the aggregate goes on. They stay to be seen. Answers how many. */
+/** Gives up on entries that are dead or retried: the next one of the aggregate goes on. They stay to be seen. Answers how many. */
 export const drop = ({ module, queue, db }: QueueOf, filter: EntryFilter): Promise<number> =>
-  change(db, `update "${module}_jobs".job set state = 'cancelled' where ${MATCHES}`, bindings(queue, { ...filter, states: ['dead'] }));
+  change(db, `update "${module}_jobs".job set state = 'cancelled', deletion_seconds = 0 where ${MATCHES}`, bindings(queue, { ...filter, states: MENDABLE }));
 
 /** After a long outage there can be many. */
 const change = (db: Database, sql: string, values: ReturnType<typeof bindings>): Promise<number> =>
