@@ -1,21 +1,18 @@
 import { Command } from 'commander';
+import { MODULES } from '../calls.ts';
 import { modules } from '../composition.ts';
 import { type Config, readConfig } from '../config.ts';
-import { couponSuite } from '../kit/coupon-suite.ts';
-import { protocolCases } from '../kit/protocol-cases.ts';
+import { casesOf, subjectOf } from '../kit/kit.ts';
 import { linesOf, summaryOf } from '../kit/report.ts';
 import { answers, type Result, runCases } from '../kit/run.ts';
-import type { Case } from '../kit/suite.ts';
 import type { Subject } from '../kit/wire.ts';
-import { topologyOf } from '../placement/topology.ts';
+import { readServiceKeys } from '../placement/service-keys.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { fail } from '../setup/fail.ts';
 import { contractHash } from '../shared/contract.ts';
 import { derivedKeys } from '../shared/seam/service-token.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
-
-const SUITES: Readonly<Record<string, readonly Case[]>> = { coupon: couponSuite };
 
 interface Options {
   url: string;
@@ -34,15 +31,15 @@ export const checkCommand = new Command('check')
   .option('--json', 'print { module, address, contract, results: [{ about, name, milliseconds, failure? }] }', false)
   .addHelpText('after', `
 Without --writes only what leaves no trace is tried: the handshake, who may call, inputs that are refused, and reads.
-The keys are those of the environment, as for any process of Kerf: KERF_SECRET has to be the one that the implementation has.
+The keys are those of the environment, as for any process of Kerf: KERF_SECRET, or KERF_SERVICE_KEYS with the private keys of all.
 Exit codes: 0 it does what its contract says, 1 it does not, 2 it could not be checked. More in docs/contract-kit.md.`)
   .action(async (name: string, { url, writes, only, json }: Options) => {
-    const subject = subjectOf(name, url, readConfig());
-    const known = [...Map.groupBy([...protocolCases(subject), ...(SUITES[name] ?? [])], ({ about }) => about).values()].flat();
+    const subject = subjectAt(url, name, readConfig());
+    const known = casesOf(subject);
     const cases = known.filter((one) => (writes || !one.writes) && (!only || `${one.about}: ${one.name}`.includes(only)));
     if (cases.length === 0) throw new ConfigError(`There is no case with "${only}" in its name${writes ? '' : ' that leaves no trace; with --writes there may be one'}.`);
     const left = known.filter((one) => one.writes).length;
-    if (!(await answers(subject.address))) throw new ConfigError(`Nobody answers at ${url}: start the implementation, or mend --url.`);
+    if (!(await answers(subject))) throw new ConfigError(`Nobody answers at ${url}: start the implementation, or mend --url.`);
     if (!json) say(`${name} at ${url}, by the contract ${contractHash(subject.contract)}${writes ? '. Test data is written into it.' : `; ${left} cases that write test data are left out (--writes).`}`);
     const results = await runCases(subject, cases, { report: json ? () => undefined : printing() });
     say(json ? JSON.stringify({ module: name, address: url, contract: contractHash(subject.contract), results }, undefined, 2) : `\n${summaryOf(results)}`);
@@ -59,19 +56,23 @@ function printing(): (result: Result) => void {
   };
 }
 
-function subjectOf(name: string, address: string, { secret }: Config): Subject {
-  const module = modules.find(({ contract }) => contract.module === name);
-  if (!module) throw new ConfigError(`There is no module "${name}": ${modules.map(({ contract }) => contract.module).join(', ')}.`);
-  if (!secret) throw new ConfigError('KERF_SECRET must be set to the secret that the implementation has: its callers are known by it.');
-  const topology = topologyOf(modules);
-  return {
-    contract: module.contract,
-    address: address.replace(/\/$/, ''),
-    callers: [...topology.callers(name), 'edge'],
-    publishers: topology.publishers(name),
-    listens: module.listens,
-    keys: derivedKeys(secret),
-  };
+function subjectAt(address: string, name: string, { secret, serviceKeys, placement: { tls } }: Config): Subject {
+  if (!MODULES.includes(name)) throw new ConfigError(`There is no module "${name}": ${MODULES.join(', ')}.`);
+  return subjectOf(modules, name, { address: address.replace(/\/$/, ''), keys: keysOf(secret, serviceKeys), tls });
+}
+
+/** The kit speaks for everybody, also for who may not call. */
+function keysOf(secret: string | undefined, serviceKeys: string | undefined): Subject['keys'] {
+  if (!serviceKeys && !secret) throw new ConfigError('KERF_SECRET must be set to the secret that the implementation has: its callers are known by it.');
+  if (!serviceKeys) return derivedKeys(secret!);
+  const { keys } = readServiceKeys(serviceKeys);
+  const speakers = [...MODULES, 'edge'];
+  try {
+    for (const name of speakers) keys.privateKey(name);
+  } catch (error) {
+    throw new ConfigError(`KERF_SERVICE_KEYS must hold the private keys of all, for whom the kit speaks: "kerf keys service --for ${speakers.join(',')}" writes it.`, { cause: error });
+  }
+  return keys;
 }
 
 // For whoever writes an implementation: by itself it starts sooner than with all other commands.

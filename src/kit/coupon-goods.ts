@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Basket, Coupon, couponContract, Discount, Promotion, PromotionDraft, Scope } from '../modules/coupon/contract.ts';
 import { newId } from '../shared/ids.ts';
+import { inSeconds } from './expectation.ts';
 import type { Case } from './suite.ts';
 
 export type CouponCases = Record<string, Case<typeof couponContract>['run']>;
@@ -36,8 +37,6 @@ export const basketOf = (codes: readonly string[], more: Partial<Basket> = {}, p
 
 export const basketWith = (promotions: readonly Promotion[], more: Partial<Basket> = {}, prices?: readonly number[]): Basket =>
   basketOf(promotions.flatMap(({ codes }) => codes.slice(0, 1)), more, prices);
-
-export const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString();
 
 /** What an order keeps of its basket in order to reserve: quoted now. */
 export async function reservationOf(coupon: Coupon, basket: Basket, seconds = 600) {

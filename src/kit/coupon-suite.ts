@@ -1,18 +1,14 @@
 import type { couponContract } from '../modules/coupon/contract.ts';
 import { orderContract } from '../modules/order/contract.ts';
-import { AppError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
-import { basketOf, basketWith, type CouponCases, draftOf, inSeconds, promote, reservationOf, reserve, used } from './coupon-goods.ts';
+import { basketOf, basketWith, type CouponCases, draftOf, promote, reservationOf, reserve, used } from './coupon-goods.ts';
 import { creatingCases, listingCases, updatingCases } from './coupon-promotion-cases.ts';
 import { quoteCases } from './coupon-quote-cases.ts';
-import { atOnce, eventually, expectMatch, expectRefusal, expectSameAgain, waitUntil } from './expectation.ts';
+import { atOnce, countsOf, eventually, expectMatch, expectRefusal, expectSameAgain, inSeconds, waitUntil } from './expectation.ts';
 import { type Case, writing } from './suite.ts';
 import type { Wire } from './wire.ts';
 
 const COUNT = 'The number of uses';
-type Outcome = object | AppError;
-const counted = (outcomes: readonly Outcome[]) => ({ reserved: outcomes.filter((one) => !(one instanceof AppError)).length, refused: outcomes.flatMap((one) => (one instanceof AppError ? [one.reason] : [])) });
-
 const reserving: CouponCases = {
   'takes one use of each, and answers a repeat the same without a second effect': async ({ service: coupon }) => {
     const promotions = [await promote(coupon, { class: 'item', combinesWith: ['order'] }), await promote(coupon, { combinesWith: ['item'], totalLimit: 1, perCustomerLimit: 1 })];
@@ -23,7 +19,7 @@ const reserving: CouponCases = {
   'takes one use when ten of the same come at once': async ({ service: coupon }) => {
     const promotion = await promote(coupon, { totalLimit: 5 });
     const reservation = await reservationOf(coupon, basketWith([promotion]));
-    expectMatch(counted(await atOnce(10, () => coupon.reserve(reservation))), { reserved: 10, refused: [] }, 'What came of ten');
+    expectMatch(countsOf(await atOnce(10, () => coupon.reserve(reservation))), { done: 10 }, 'What came of ten');
     expectMatch(await used(coupon, promotion), 1, COUNT);
   },
   'takes all or none, and answers the new quote': async ({ service: coupon }) => {
@@ -55,16 +51,16 @@ const reserving: CouponCases = {
   'grants exactly the limit to many orders at once': async ({ service: coupon }) => {
     const promotion = await promote(coupon, { totalLimit: 5 });
     const reservations = await Promise.all(Array.from({ length: 20 }, () => reservationOf(coupon, basketWith([promotion]))));
-    const outcomes = counted(await atOnce(20, (index) => coupon.reserve(reservations[index]!)));
-    expectMatch(outcomes, { reserved: 5, refused: Array.from({ length: 15 }, () => 'discount_changed') }, 'What came of twenty orders for five uses');
+    const outcomes = countsOf(await atOnce(20, (index) => coupon.reserve(reservations[index]!)));
+    expectMatch(outcomes, { done: 5, discount_changed: 15 }, 'What came of twenty orders for five uses');
     expectMatch(await used(coupon, promotion), 5, COUNT);
   },
   'grants exactly the limit of a customer to many orders of hers at once': async ({ service: coupon }) => {
     const promotion = await promote(coupon, { perCustomerLimit: 2 });
     const basket = basketWith([promotion]);
     const reservations = await Promise.all(Array.from({ length: 10 }, () => reservationOf(coupon, basket)));
-    const outcomes = counted(await atOnce(10, (index) => coupon.reserve(reservations[index]!)));
-    expectMatch(outcomes, { reserved: 2, refused: Array.from({ length: 8 }, () => 'discount_changed') }, 'What came of ten orders for two uses');
+    const outcomes = countsOf(await atOnce(10, (index) => coupon.reserve(reservations[index]!)));
+    expectMatch(outcomes, { done: 2, discount_changed: 8 }, 'What came of ten orders for two uses');
     await reserve(coupon, basketWith([promotion]));
     expectMatch(await used(coupon, promotion), 3, COUNT);
   },

@@ -64,6 +64,33 @@ export async function expectSameAgain<T>(call: () => Promise<T>): Promise<T> {
   return first;
 }
 
+/** What came of many: how often each reason, and how often none. */
+export function countsOf(outcomes: readonly unknown[]): Record<string, number> {
+  const reasons = outcomes.map((one) => (one instanceof AppError ? one.reason : 'done'));
+  return Object.fromEntries([...new Set(reasons)].map((reason) => [reason, reasons.filter((one) => one === reason).length]));
+}
+
+interface Page<Item> {
+  items: Item[];
+  nextCursor: string | null;
+}
+
+/** Follows the cursors of a list until all that is looked for was found; nothing may come twice, and no page may be too long. */
+export async function throughPages<Item>(list: (page: { limit: number; cursor?: string }) => Promise<Page<Item>>, keyOf: (item: Item) => string, wanted: readonly string[], limit = 2): Promise<Item[]> {
+  const found = new Map<string, Item>();
+  for (let cursor: string | undefined; wanted.some((key) => !found.has(key)); ) {
+    const { items, nextCursor } = await list({ limit, ...(cursor !== undefined && { cursor }) });
+    if (items.length > limit) throw new Finding('A page has at most `limit` items.', limit, items.length);
+    for (const item of items) {
+      if (found.has(keyOf(item))) throw new Finding('Something is on two pages.', 'each once', item);
+      found.set(keyOf(item), item);
+    }
+    if (nextCursor === null && wanted.some((key) => !found.has(key))) throw new Finding('The pages end before everything was listed.', wanted, [...found.keys()]);
+    cursor = nextCursor ?? undefined;
+  }
+  return [...found.values()];
+}
+
 /** Looks until it holds; what still does not after five seconds is the finding. */
 export async function eventually(check: () => Promise<void>, until = Date.now() + 5_000): Promise<void> {
   try {
@@ -74,6 +101,8 @@ export async function eventually(check: () => Promise<void>, until = Date.now() 
     await eventually(check, until);
   }
 }
+
+export const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString();
 
 /** Lets time pass until just after the instant: contracts speak of times that no call can move. */
 export const waitUntil = (instant: string) => pause(Date.parse(instant) - Date.now() + 100);

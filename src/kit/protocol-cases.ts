@@ -119,7 +119,7 @@ const PROTOCOL: Record<string, Case['run']> = {
   },
   'a module that is not there is unknown_module': (wire) => wire.expectRefused({ module: 'nobody', path: 'nothing', body: '{}' }, 'unknown_module'),
   'calls one after the other share a connection': async ({ subject, signal, last }) => {
-    const pool = openPool(subject.address, 1);
+    const pool = openPool(subject, 1);
     let connections = 0;
     pool.on('connect', () => (connections += 1));
     try {

@@ -22,8 +22,8 @@ export interface Failure {
 const PATIENCE = 20_000;
 
 /** Whether anybody takes connections at the address. */
-export async function answers(address: string): Promise<boolean> {
-  const pool = openPool(address, 1);
+export async function answers(subject: Subject): Promise<boolean> {
+  const pool = openPool(subject, 1);
   try {
     return await pool.request({ method: 'GET', path: '/', signal: AbortSignal.timeout(PATIENCE) }).then(() => true, ({ code }: { code?: string }) => !NOBODY.has(code ?? ''));
   } finally {

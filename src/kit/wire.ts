@@ -19,6 +19,8 @@ export interface Subject<C extends Contract = Contract> {
   publishers: readonly string[];
   listens: readonly EventType[];
   keys: Pick<ServiceKeys, 'privateKey'>;
+  /** what we show and believe where the address is https: mutual TLS */
+  tls?: { cert: string; key: string; ca: string } | undefined;
 }
 
 export interface Request {
@@ -64,16 +66,16 @@ export interface Line {
 }
 
 export function openLine(subject: Subject): Line {
-  const pool = openPool(subject.address);
+  const pool = openPool(subject);
   return { wire: (signal) => createWire(subject, pool, signal), close: () => pool.destroy() };
 }
 
 /** A pool for the address; with `connections: 1` every call goes through the same one. */
-export function openPool(address: string, connections = 32): Pool {
+export function openPool({ address, tls }: Pick<Subject, 'address' | 'tls'>, connections = 32): Pool {
   const socketPath = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
   return new Pool(socketPath ? 'http://localhost' : address, {
     connections,
-    connect: { timeout: 2_000, ...(socketPath && { socketPath }) },
+    connect: { timeout: 2_000, ...(socketPath ? { socketPath } : tls) },
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: LARGEST_ANSWER,

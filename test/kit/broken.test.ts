@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { couponSuite } from '../../src/kit/coupon-suite.ts';
-import { protocolCases } from '../../src/kit/protocol-cases.ts';
+import { casesOf } from '../../src/kit/kit.ts';
 import { runCases } from '../../src/kit/run.ts';
 import { BREAKS } from './breaks.ts';
 import { type Break, startBroken } from './broken.ts';
@@ -18,7 +17,7 @@ const PATIENCE = { 'it hangs': 300 };
 async function run(name: string, how: Break, patience = 18_000) {
   const broken = await startBroken(kerf.address('coupon'), 'coupon', how);
   const subject = subjectAt('coupon', broken.address);
-  const named = [...protocolCases(subject), ...couponSuite].filter((one) => `${one.about}: ${one.name}` === name);
+  const named = casesOf(subject).filter((one) => `${one.about}: ${one.name}` === name);
   const [result, ...others] = await runCases(subject, named, { report: () => undefined, patience }).finally(broken.stop);
   if (!result || others.length > 0) throw new Error(`There are ${named.length} cases of this name: ${name}`);
   return result;

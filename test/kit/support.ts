@@ -1,22 +1,13 @@
 import { MODULES } from '../../src/calls.ts';
 import { modules } from '../../src/composition.ts';
+import { subjectOf } from '../../src/kit/kit.ts';
 import type { Result } from '../../src/kit/run.ts';
 import type { Subject } from '../../src/kit/wire.ts';
-import { topologyOf } from '../../src/placement/topology.ts';
 import { derivedKeys } from '../../src/shared/seam/service-token.ts';
 import { TEST_SECRET } from '../support/constants.ts';
 import { startTestKerf, type TestKerf } from '../support/kerf.ts';
 
-const topology = topologyOf(modules);
-
-export const subjectAt = (module: string, address: string): Subject => ({
-  contract: topology.contract(module),
-  address,
-  callers: [...topology.callers(module), 'edge'],
-  publishers: topology.publishers(module),
-  listens: modules.find(({ contract }) => contract.module === module)!.listens,
-  keys: derivedKeys(TEST_SECRET),
-});
+export const subjectAt = (module: string, address: string): Subject => subjectOf(modules, module, { address, keys: derivedKeys(TEST_SECRET) });
 
 /** Every module behind an address of its own. */
 export async function startApart(): Promise<TestKerf & { address(module: string): string }> {
