@@ -11,7 +11,7 @@ const OWN = '^src/modules/$1/';
 const CONTRACT = '^src/modules/[^/]+/contract\\.ts$';
 const FAKE = '^src/modules/[^/]+/fake\\.ts$';
 /** where tests are: a module's in a folder of its own, all others by what they are about */
-const TEST_ROOM = '^test/(modules/[^/]+|journey|architecture|placement|setup|edge|shared|support|cli|alone|faults|verify|operations|kit|foreign)/';
+const TEST_ROOM = '^test/(modules/[^/]+|journey|architecture|placement|placements|setup|edge|shared|support|cli|alone|faults|verify|operations|kit|foreign)/';
 /** what is looked for at run time by need: the rules of a checkout, the place of a package, whether a word is a name */
 const LOADERS = '^(bin/kerf|src/(boundaries/lint/lint|cli/new-module/names|edge/reference|setup/postgres-binaries)\\.ts)$';
 const WIRING = '^src/(composition|modules/[^/]+/module|shared/module)\\.ts$';
