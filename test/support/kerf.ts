@@ -9,6 +9,7 @@ import { listen } from '../../src/setup/listen.ts';
 import { connect } from '../../src/shared/database.ts';
 import type { Role } from '../../src/shared/http.ts';
 import { newId } from '../../src/shared/ids.ts';
+import type { EdgePolicy } from '../../src/shared/seam/resilience.ts';
 import { createLogger, createMetrics } from '../../src/shared/telemetry.ts';
 import { TEST_SECRET } from './constants.ts';
 import { createTestDatabase } from './database.ts';
@@ -25,10 +26,12 @@ export interface TestPlacement {
   apart?: readonly (readonly string[])[];
   /** puts something between a module and the hosts that call it: told where it listens, answers the address that they are told */
   through?: (module: string, address: string) => Promise<string>;
+  /** how patient callers are with modules that are apart */
+  policy?: Partial<EdgePolicy>;
 }
 
 /** The whole shop on a database of its own, listening on a port of its own, with its background work running. */
-export async function startTestKerf({ forceWire = false, apart = [], through }: TestPlacement = {}) {
+export async function startTestKerf({ forceWire = false, apart = [], through, policy = {} }: TestPlacement = {}) {
   const database = await createTestDatabase();
   const front = await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'PORT' });
   const url = `http://127.0.0.1:${front.port}`;
@@ -50,6 +53,7 @@ export async function startTestKerf({ forceWire = false, apart = [], through }: 
     poolSize: 10,
     now,
     forceWire,
+    policy,
   });
   const { kerf } = hosts;
   const edgeDb = connect({ url: database.url('edge'), applicationName: 'test edge', poolSize: 10 });
