@@ -26,12 +26,14 @@ export interface TestPlacement {
   apart?: readonly (readonly string[])[];
   /** puts something between a module and the hosts that call it: told where it listens, answers the address that they are told */
   through?: (module: string, address: string) => Promise<string>;
+  /** modules that somebody else runs, and where: `{ coupon: 'unix:/path/to/socket' }` */
+  elsewhere?: Readonly<Record<string, string>>;
   /** how patient callers are with modules that are apart */
   policy?: Partial<EdgePolicy>;
 }
 
 /** The whole shop on a database of its own, listening on a port of its own, with its background work running. */
-export async function startTestKerf({ forceWire = false, apart = [], through, policy = {} }: TestPlacement = {}) {
+export async function startTestKerf({ forceWire = false, apart = [], through, elsewhere = {}, policy = {} }: TestPlacement = {}) {
   const database = await createTestDatabase();
   const front = await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'PORT' });
   const url = `http://127.0.0.1:${front.port}`;
@@ -39,7 +41,7 @@ export async function startTestKerf({ forceWire = false, apart = [], through, po
   const clock = { ahead: 0 };
   const now = () => new Date(Date.now() + clock.ahead);
   const mails: { to: string; subject: string; text: string }[] = [];
-  const hosts = await startHosts({ apart, through }, {
+  const hosts = await startHosts({ apart, through, elsewhere }, {
     settings: {
       publicUrl: url,
       secret: TEST_SECRET,
@@ -112,12 +114,12 @@ export async function startTestKerf({ forceWire = false, apart = [], through, po
 }
 
 /** A host for each group and one for the rest and the public API, found at addresses of this machine. */
-async function startHosts({ apart = [], through = async (_, address) => address }: TestPlacement, composition: Composition) {
-  const rest = MODULES.filter((name) => !apart.flat().includes(name));
+async function startHosts({ apart = [], through = async (_, address) => address, elsewhere = {} }: TestPlacement, composition: Composition) {
+  const rest = MODULES.filter((name) => !apart.flat().includes(name) && !elsewhere[name]);
   const groups = await Promise.all([rest, ...apart].map(async (hosts) => ({ hosts, inside: await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'KERF_INTERNAL_PORT' }) })));
   const located = await Promise.all(groups.flatMap(({ hosts, inside }) => hosts.map(async (name) => [name, await through(name, inside.address)] as const)));
   const running = groups.map(({ hosts, inside }) => {
-    const addresses = Object.fromEntries(located.filter(([name]) => !hosts.includes(name)));
+    const addresses = { ...elsewhere, ...Object.fromEntries(located.filter(([name]) => !hosts.includes(name))) };
     const kerf = compose({ ...composition, placement: { hosts, addresses, edge: hosts === rest } });
     inside.serve(kerf.seam);
     return { kerf, inside };
