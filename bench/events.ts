@@ -16,7 +16,7 @@ import { createLogger } from '../src/shared/telemetry.ts';
  * How long an event takes from the commit that published it until its effect can be read, and what that costs:
  * `node bench/events.ts [events per second] [seconds]`. Stock is counted in inventory, catalog learns of it. Once with each
  * event of an aggregate of its own and once with ten busy aggregates, with all modules in one host and with catalog behind
- * an address. What the load itself costs is part of the machine's work.
+ * an address. What the load itself costs is part of the machine's work, and of the processor time (without Postgres) per event.
  */
 const RATE = Number(process.argv[2] ?? 200);
 const SECONDS = Number(process.argv[3] ?? 10);
@@ -49,6 +49,7 @@ for (const apart of [[], ['catalog']]) {
     console.log(JSON.stringify({
       apart, aggregates, events: delays.length, perSecond: round(delays.length / busy.seconds), visibleAfterMs: { p50: quantile(0.5), p99: quantile(0.99), most: quantile(1) },
       statementsPerEvent: round((busy.statements - (idle.statements * busy.seconds) / idle.seconds) / delays.length),
+      cpuMsPerEvent: round(busy.cpuMs / delays.length),
     }));
   }
   await shop.close();
@@ -75,9 +76,10 @@ async function open(apart: string[]) {
     inventory: kerfs[0]!.service(inventoryContract),
     async during(work: () => Promise<void>) {
       statements = 0;
-      const since = performance.now();
+      const [since, cpu] = [performance.now(), process.cpuUsage()];
       await work();
-      return { statements, seconds: (performance.now() - since) / 1_000 };
+      const { user, system } = process.cpuUsage(cpu);
+      return { statements, seconds: (performance.now() - since) / 1_000, cpuMs: (user + system) / 1_000 };
     },
     async close() {
       for (const kerf of kerfs) await kerf.stop();

@@ -88,7 +88,7 @@ export const consuming = (module: string, deliver: Deliver): Deliver => (event) 
 
 const REMEMBERED_DAYS = 30;
 
-/** Forgets events that were handled so long ago (queues keep nothing for longer than two weeks) that none comes again. */
+/** Forgets events that were handled so long ago that none comes again: one that was handled is tried for a week at most. */
 export async function tidyInbox(db: Database, now: Date): Promise<void> {
   const before = new Date(now.getTime() - REMEMBERED_DAYS * 86_400_000);
   await deleteInBatches(db, 'delete from inbox where ctid in (select ctid from inbox where received_at < :before limit :limit for update skip locked)', { before });
