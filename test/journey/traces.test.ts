@@ -75,6 +75,12 @@ describe('the trace of an order', () => {
     }
   });
 
+  it('goes on in the jobs that a request leaves behind', async () => {
+    const sent = newTraceparent();
+    await request(together!.shop.app).post('/v1/auth/register').set('traceparent', sent).send({ email: EMAIL, password: 'a-long-quiet-walk', name: NAME }).expect(202);
+    await expect.poll(() => recording.spans().find(({ name }) => name === 'job user: send-verification')).toMatchObject({ traceId: sent.split('-')[1], attributes: {} });
+  });
+
   it('tells nothing of the shopper, the order or the addresses of processes', () => {
     const told = JSON.stringify(recording.spans().map(({ name, attributes }) => [name, attributes]));
     const { placed } = together!;

@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { currentContext, timeLeft, traceId, withDeadline, withTrace } from '../../src/shared/context.ts';
 import { conflict } from '../../src/shared/errors.ts';
 import { inSpan } from '../../src/shared/spans.ts';
+import { sweep } from '../../src/shared/sweep.ts';
+import { createLogger } from '../../src/shared/telemetry.ts';
 import { recordSpans, type SpanRecording } from '../support/spans.ts';
 
 const given = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -34,6 +36,15 @@ describe('a span', () => {
 
   it('leaves the deadline as it is', async () => {
     expect(await withDeadline(60_000, () => inSpan('outer', {}, async () => timeLeft()))).toBeLessThanOrEqual(60_000);
+  });
+
+  it('is made for each turn of a sweep, in a trace of its own', async () => {
+    const sweeping = withTrace(given, () => sweep({ name: 'lapsed holds', every: 0, run: async () => undefined }, createLogger('silent')));
+    await expect.poll(() => recording.spans().length).toBeGreaterThan(1);
+    await sweeping.stop();
+    const [first, second] = recording.spans();
+    expect(first).toMatchObject({ name: 'sweep lapsed holds', parentId: undefined });
+    expect(new Set([given.split('-')[1], first!.traceId, second!.traceId]).size).toBe(3);
   });
 
   it('keeps the reason of a refusal, and nothing that it says', async () => {
