@@ -1,5 +1,11 @@
 import { expect, it } from 'vitest';
-import { rows } from '../../src/shared/database.ts';
+import { orderContract } from '../../src/modules/order/contract.ts';
+import { rows, transaction } from '../../src/shared/database.ts';
+import { createPublish } from '../../src/shared/events.ts';
+import { newId } from '../../src/shared/ids.ts';
+import { createQueue } from '../../src/shared/queue.ts';
+import { drop, findEntries } from '../../src/shared/queue-view.ts';
+import { createLogger } from '../../src/shared/telemetry.ts';
 import { startTestKerf } from '../support/kerf.ts';
 
 it('metrics tell what waits, is tried again and is dead in each module, and go on without a database that is away', async () => {
@@ -24,5 +30,21 @@ it('metrics tell what waits, is tried again and is dead in each module, and go o
   await kerf.databases.get('catalog')!.destroy();
   expect((await figures()).filter((line) => line.includes('catalog'))).toEqual([]);
   expect((await figures()).filter((line) => line.includes('order'))).not.toEqual([]);
+  await stop();
+});
+
+it('an event for a module that is no more says so, holds back nobody else, and can be dropped', async () => {
+  const { kerf, stop } = await startTestKerf();
+  const db = kerf.databases.get('order')!;
+  const former = createQueue('order', db, createLogger('silent'));
+  const orderId = newId();
+  await transaction(db, (trx) =>
+    createPublish('order', former, () => ['loyalty', 'coupon'], () => new Date())(trx, orderContract.events.expired, { orderId, expiredAt: new Date().toISOString() }),
+  );
+  const seen = async () => Object.fromEntries((await findEntries({ module: 'order', queue: 'events', db }, {}, 10)).map(({ to, state, error }) => [to, `${state} ${error ?? ''}`]));
+  await expect.poll(seen, { timeout: 10_000 }).toEqual({ loyalty: 'retrying There is no module "loyalty".', coupon: 'delivered ' });
+  await expect.poll(() => drop({ module: 'order', queue: 'events', db }, { to: 'loyalty' })).toBe(1);
+  expect(await seen()).toMatchObject({ loyalty: expect.stringMatching(/^dropped/) });
+  await former.stop();
   await stop();
 });
