@@ -22,6 +22,7 @@ export async function start(config: Config = readConfig()): Promise<void> {
   const inside = await listen({
     host: config.internalHost, port: config.internalPort, preferred: (front?.port ?? 3_000) + 1, variable: 'KERF_INTERNAL_PORT', hostVariable: 'KERF_INTERNAL_HOST', socket: config.internalSocket, tls: config.placement.tls,
   });
+  if (!edge && !config.publicUrl) say('KERF_PUBLIC_URL is not set: clients are taken to reach the public API at http://localhost:3000, which stands in access tokens and mails.');
   const publicUrl = config.publicUrl ?? `http://localhost:${front?.port ?? 3_000}`;
   const opened = await openKerf(config, { attach: false, onProgress: say, publicUrl });
   try {

@@ -8,6 +8,7 @@ import { Client, escapeIdentifier } from 'pg';
 import { MODULES } from '../calls.ts';
 import type { Config } from '../config.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { listen } from './listen.ts';
 import { dataDirectory, ROOT } from './paths.ts';
 import { readOrMakeSecret } from './secret.ts';
 
@@ -41,6 +42,7 @@ export function partsOf(groups: readonly (readonly string[])[], { sockets, datab
 
 /** Every module in a process of its own on this machine, each with its own database, until `stop`. */
 export async function startSplit(config: Config, { say, environment }: { say: (line: string) => void; environment: NodeJS.ProcessEnv }): Promise<{ ended: Promise<string>; stop(): Promise<void> }> {
+  const port = await freePort(config);
   const directory = dataDirectory(config.dataDir);
   const secret = config.secret ?? (await readOrMakeSecret(directory));
   const postgres = await startEmbeddedPostgres({ onProgress: say, ...(config.dataDir && { dataDir: `${directory}/postgres` }) });
@@ -49,7 +51,8 @@ export async function startSplit(config: Config, { say, environment }: { say: (l
   await createDatabases(postgres.adminUrl, names.map(databaseName));
   const parts = partsOf(MODULES.map((name) => [name]), { sockets, databaseUrl: (module) => onDatabase(postgres.adminUrl, databaseName(module)) });
   const width = Math.max(...names.map((name) => name.length));
-  const run = (part: Part) => startPart(part, { ...environment, KERF_SECRET: secret }, (line) => say(`${part.name.padEnd(width)} | ${line}`));
+  const shared = { KERF_SECRET: secret, PORT: String(port), KERF_PUBLIC_URL: config.publicUrl ?? `http://localhost:${port}` };
+  const run = (part: Part) => startPart(part, { ...environment, ...shared }, (line) => say(`${part.name.padEnd(width)} | ${line}`));
   const modules = parts.slice(0, -1).map(run);
   let stopping = false;
   let front: RunningPart | undefined;
@@ -69,6 +72,13 @@ export async function startSplit(config: Config, { say, environment }: { say: (l
       await postgres.stop();
     },
   };
+}
+
+/** Known before any part starts: the address of the public API stands in access tokens and mails, which others make. */
+async function freePort({ host, port }: Config): Promise<number> {
+  const taken = await listen({ host, port, preferred: 3_000, variable: 'PORT' });
+  await taken.close(0);
+  return taken.port;
 }
 
 const databaseName = (module: string) => `kerf_${module}`;

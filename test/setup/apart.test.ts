@@ -100,6 +100,7 @@ describe('a start', () => {
 
   it('takes over the socket of a process that was killed, and none on which somebody answers', async () => {
     const first = await serving(couponAlone());
+    expect(first.output()).toMatch(/^KERF_PUBLIC_URL is not set: /m);
     expect(await refused(couponAlone())).toEqual([2, `KERF_INTERNAL_SOCKET names a socket on which another process answers: ${socketOf('coupon')}.`]);
     await first.stop('SIGKILL');
     await serving(couponAlone());
