@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { MODULES } from '../src/calls.ts';
-import { CHOICES, RunStopped, transcriptOf, withCompiled } from './placements/choices.ts';
-import { differenceBetween, type Transcript } from './placements/transcript.ts';
+import { CHOICES, type Run, runApart, withCompiled } from './placements/choices.ts';
+import { differenceBetween } from './placements/transcript.ts';
 import { startTestPostgres } from './support/postgres.ts';
 
 interface Options {
@@ -32,14 +32,15 @@ async function run({ only, from, parallel }: Options): Promise<void> {
 /** Answers how many differ. */
 async function compareAll(chosen: readonly { out: readonly string[]; number: number }[], { parallel, ...place }: { server: string; compiled: string; parallel: number }): Promise<number> {
   const { signal } = interruption;
-  const expected = await transcriptOf([], { ...place, signal });
-  say(`${'1'.padStart(width)}  one process: ${expected.filter((line) => line.startsWith('# ')).length} entries in ${expected.length} lines`);
+  const expected = await runApart([], { ...place, signal });
+  if (expected.stopped) throw new Error([expected.stopped, ...expected.transcript.slice(-12), ...expected.said].join('\n'));
+  say(`${'1'.padStart(width)}  one process: ${expected.transcript.filter((line) => line.startsWith('# ')).length} entries in ${expected.transcript.length} lines`);
   const left = [...chosen];
   let failed = 0;
   const work = async () => {
     for (let next = left.shift(); next && !signal.aborted; next = left.shift()) {
       const began = Date.now();
-      const found = await transcriptOf(next.out.map((module) => [module]), { ...place, signal }).catch((error: Error) => error);
+      const found = await runApart(next.out.map((module) => [module]), { ...place, signal }).catch((error: Error) => ({ transcript: [], said: [], stopped: error.message }));
       if (signal.aborted) return;
       const problem = problemOf(expected, found);
       if (problem !== undefined) failed += 1;
@@ -50,10 +51,11 @@ async function compareAll(chosen: readonly { out: readonly string[]; number: num
   return failed;
 }
 
-/** A run that stopped says why, and what was different before that. */
-function problemOf(expected: Transcript, found: Transcript | Error): string | undefined {
-  if (!(found instanceof Error)) return differenceBetween(expected, found);
-  return [found instanceof RunStopped && differenceBetween(expected, found.transcript), `  ${found.message}`].filter(Boolean).join('\n');
+/** The first difference, why the run stopped if it did, and what its processes had to say. */
+function problemOf(expected: Run, found: Run): string | undefined {
+  const difference = differenceBetween(expected.transcript, found.transcript);
+  if (difference === undefined && found.stopped === undefined) return undefined;
+  return [difference, found.stopped && `  ${found.stopped}`, ...found.said.map((line) => `  ${line}`)].filter(Boolean).join('\n');
 }
 
 function modulesIn(text: string): readonly string[] {
@@ -76,6 +78,6 @@ await new Command('npm run test:placements --')
   .description('Makes the same purchases with every choice of modules in processes of their own, and compares answers, calls, events and spans with those of one process.')
   .option('--only <modules>', 'only the choice in which exactly these are out, separated by commas', modulesIn)
   .option('--from <number>', 'begin with this choice', numberUpTo(CHOICES.length), 1)
-  .option('--parallel <number>', 'how many choices at a time', numberUpTo(CHOICES.length), 2 * availableParallelism())
+  .option('--parallel <number>', 'how many choices at a time', numberUpTo(CHOICES.length), availableParallelism())
   .action(run)
   .parseAsync();

@@ -21,18 +21,17 @@ export interface Place {
   signal?: AbortSignal;
 }
 
-/** A run that could not go on, and what was seen until then. */
-export class RunStopped extends Error {
-  readonly transcript: Transcript;
-
-  constructor(message: string, transcript: Transcript) {
-    super(message);
-    this.transcript = transcript;
-  }
+/** What was seen of a run. */
+export interface Run {
+  transcript: Transcript;
+  /** the last lines that its processes wrote */
+  said: string[];
+  /** why it could not go on to its end */
+  stopped?: string;
 }
 
-/** What is seen of the scripted run while each of these groups is a process of its own. */
-export async function transcriptOf(groups: readonly (readonly string[])[], { server, compiled, signal }: Place): Promise<Transcript> {
+/** The scripted run while each of these groups is a process of its own. */
+export async function runApart(groups: readonly (readonly string[])[], { server, compiled, signal }: Place): Promise<Run> {
   const aborted = new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(new Error('Interrupted.'))));
   aborted.catch(() => undefined);
   const { adminUrl, drop } = await copyTemplate(server);
@@ -43,9 +42,9 @@ export async function transcriptOf(groups: readonly (readonly string[])[], { ser
       try {
         await Promise.race([goShopping(recorder, processes), aborted]);
         await recorder.finish();
-        return recorder.transcript;
+        return { transcript: recorder.transcript, said: processes.said() };
       } catch (error) {
-        throw new RunStopped((error as Error).message, recorder.transcript);
+        return { transcript: recorder.transcript, said: processes.said(), stopped: (error as Error).message };
       } finally {
         await recorder.close();
       }

@@ -24,6 +24,8 @@ export interface Processes {
   /** the process of a module, or the one with the public API as `edge` */
   of(place: string): Host;
   askAll<Name extends Question>(name: Name, ...input: Parameters<Questions[Name]>): Promise<Answer<Name>[]>;
+  /** the last lines that each of them wrote: what it met and got over */
+  said(): string[];
   /** rejects when one of them has died */
   died: Promise<never>;
   stop(): Promise<void>;
@@ -64,14 +66,14 @@ export async function startProcesses(groups: readonly (readonly string[])[], { a
   };
   try {
     const url = await Promise.race([open(), died]);
-    return { url, of: (place) => running.find(({ hosts }) => hosts.includes(place)) ?? front!, askAll, died, stop };
+    return { url, of: (place) => running.find(({ hosts }) => hosts.includes(place)) ?? front!, askAll, said: () => running.flatMap((host) => host.said()), died, stop };
   } catch (error) {
     await stop().catch(() => undefined);
     throw error;
   }
 }
 
-function startHost(told: Told, compiled: string): Host & { died: Promise<never>; stop(): Promise<void> } {
+function startHost(told: Told, compiled: string): Host & { said(): string[]; died: Promise<never>; stop(): Promise<void> } {
   const child = fork(join(import.meta.dirname, 'host.ts'), [JSON.stringify(told)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [], env: { ...process.env, NODE_COMPILE_CACHE: compiled } });
   const name = [...(told.placement.edge ? ['edge'] : []), ...told.placement.hosts].join('+');
   const lines: string[] = [];
@@ -93,6 +95,7 @@ function startHost(told: Told, compiled: string): Host & { died: Promise<never>;
     hosts: told.placement.hosts,
     pid: child.pid!,
     ask,
+    said: () => lines.map((line) => `${name} | ${line}`),
     died,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;

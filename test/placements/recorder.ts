@@ -74,7 +74,7 @@ export async function createRecorder(processes: Processes, adminUrl: string): Pr
     }
   };
   const idle = async () => {
-    const { rows } = await admin.query(`${MODULES.map((name) => `select 1 from ${name}_jobs.job where name in ('events', 'jobs') and state in ('created', 'retry', 'active') and start_after <= now()`).join(' union all ')} limit 1`);
+    const { rows } = await admin.query(`${MODULES.map((name) => `select 1 from ${name}_jobs.job where name in ('events', 'jobs') and (state in ('retry', 'active') or (state = 'created' and start_after <= now()))`).join(' union all ')} limit 1`);
     return rows.length === 0;
   };
 
