@@ -118,7 +118,7 @@ describe('a start', () => {
 });
 
 describe('service keys', () => {
-  it('let processes know each other that share no secret', async () => {
+  it('let processes know each other, and not by their secret', async () => {
     const everybody = [...MODULES, 'edge'];
     const keysOf = async (name: string, hosts: readonly string[]) => {
       const path = join(folder, `${name}.json`);
