@@ -15,22 +15,22 @@ export type ChangeOrder = (
   trx: Transaction,
   orderId: string,
   decide: (order: Order) => Order,
-  options?: { undone: boolean },
+  options?: { undone: boolean; undoAfter?: number },
 ) => Promise<Order>;
 
 /**
  * The one way an order changes: locked, decided, saved, and all that follows from it in the same transaction. `undone`:
- * what the order held was given back already.
+ * what the order held was given back already; else it is in `undoAfter` seconds.
  */
 export function createChangeOrder({ publish, queue, now }: Pick<ModuleContext, 'publish' | 'queue' | 'now'>): ChangeOrder {
-  return async (trx, orderId, decide, { undone } = { undone: false }) => {
+  return async (trx, orderId, decide, { undone, undoAfter = 0 } = { undone: false }) => {
     const before = await lockOrder(trx, orderId);
     if (!before) throw notFound('order');
     const after = decide(before);
     if (after === before) return before;
     const saved = await saveOrder(trx, before, after);
     if (saved.state !== before.state) await follow(trx, before, saved);
-    if (leavesSomethingToUndo(before, saved, undone)) await queue.enqueue(trx, UNDO_JOB, { orderId });
+    if (leavesSomethingToUndo(before, saved, undone)) await queue.enqueue(trx, UNDO_JOB, { orderId }, { startAfter: undoAfter });
     return saved;
   };
 

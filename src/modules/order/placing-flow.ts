@@ -29,6 +29,8 @@ export type ClaimedOrder = Order & { claim: PlacingClaim };
 const CLAIM_SECONDS = 15;
 /** `pay` answers within 10 s: with less left it is not begun, so that recovery never meets a charge under way. */
 const PAYMENT_SECONDS = 11;
+/** A call whose answer was lost may still be on its way, and be overtaken by the one that undoes it: so much later it is undone once more. */
+const SLOW_CALL_SECONDS = 15;
 /** Stock and coupon are held longer than the shopper may take to pay, so that a payment in the last moment still counts. */
 const SLACK_MINUTES = 10;
 
@@ -105,7 +107,7 @@ export function createPlacing({ context, inventory, coupon, payments, changeOrde
     const refusal = refusalFor(error);
     try {
       await undo.undo();
-      await refuseOrder(order, refusal);
+      await refuseOrder(order, refusal, { undone: isRefusal(error), undoAfter: SLOW_CALL_SECONDS });
     } catch (trouble) {
       log.warn({ err: trouble, orderId: order.id }, 'an order could not be undone; recovery will');
       return unavailable();
@@ -129,9 +131,9 @@ export function createPlacing({ context, inventory, coupon, payments, changeOrde
     return now() >= until;
   }
 
-  function refuseOrder({ id, claim }: ClaimedOrder, refusal: Refusal | null, { undone } = { undone: true }): Promise<Order> {
+  function refuseOrder({ id, claim }: ClaimedOrder, refusal: Refusal | null, how: { undone: boolean; undoAfter?: number }): Promise<Order> {
     return transaction(db, (trx) =>
-      changeOrder(trx, id, (order) => (order.claim?.token === claim.token ? refuse(order, refusal, now()) : order), { undone }),
+      changeOrder(trx, id, (order) => (order.claim?.token === claim.token ? refuse(order, refusal, now()) : order), how),
     );
   }
 

@@ -165,6 +165,22 @@ describe('a module is unavailable while an order is placed', () => {
     expect(await aftermath(bought)).toEqual(UNDONE);
   });
 
+  it('inventory.reserve, and it arrives after the release that undid it: given back once more', async () => {
+    const bought = await buy();
+    const { reserve } = shop.inventory;
+    let late = async () => {};
+    shop.inventory.reserve = async (input) => {
+      shop.inventory.reserve = reserve;
+      late = async () => void (await reserve(input));
+      throw unavailable();
+    };
+    await expect(shop.orders.placeOrder(bought.input)).rejects.toEqual(refusal('unavailable'));
+    await late();
+    expect(await shop.level(bought.variantId)).toMatchObject({ reserved: 1 });
+    await shop.work();
+    expect(await shop.level(bought.variantId)).toMatchObject({ reserved: 0 });
+  });
+
   it.each(['catalog.priceVariants', 'coupon.quote', 'users.getProfile'])('%s: nothing has begun', async (call) => {
     const bought = await buy();
     const viewer = customer(shop.users.addUser().id);
