@@ -56,7 +56,7 @@ const WORKS: Record<string, string[]> = {
 };
 
 describe.each(MODULES)('while %s is away', (module) => {
-  it('what does not need it works, what needs it is unavailable, and all of it comes back', async () => {
+  it('what does not need it works, what needs it is unavailable, and all of it comes back', { timeout: 60_000 }, async () => {
     const operations = Object.entries(await offers());
     await street.proxy(module).meet(LOSING.dead);
     const works: string[] = [];
@@ -68,7 +68,7 @@ describe.each(MODULES)('while %s is away', (module) => {
 });
 
 describe('a peer that is gone', () => {
-  it.each(['reset in the request', 'web page of an error'] as const)('is left alone after some calls (%s), and asked again when it is back', async (fault) => {
+  it.each(['reset in the request', 'web page of an error'] as const)('is left alone after some calls (%s), and asked again when it is back', { timeout: 60_000 }, async (fault) => {
     const proxy = street.proxy('catalog');
     const before = street.calls('catalog');
     await proxy.meet(LOSING[fault]);
@@ -79,11 +79,11 @@ describe('a peer that is gone', () => {
     expect(reached).toBeGreaterThan(0);
     expect(reached).toBeLessThan(calls / 2);
     await proxy.meet(faults.none);
-    await expect.poll(() => street.ask('/v1/categories', { right: [200] })).toBeDefined();
+    await expect.poll(() => street.ask('/v1/categories', { right: [200] }), { timeout: 30_000 }).toBeDefined();
     expect(street.wrong.splice(0)).toEqual([]);
   });
 
-  it('is asked no more than a tenth more often than it was called, also when it fails only now and then', async () => {
+  it('is asked no more than a tenth more often than it was called, also when it fails only now and then', { timeout: 60_000 }, async () => {
     const proxy = street.proxy('catalog');
     const before = street.calls('catalog');
     let turn = 0;

@@ -10,13 +10,13 @@ const meets = (module: string) => MATRIX.filter((_, index) => everything || inde
 
 let street: Street;
 beforeAll(async () => {
-  street = await openStreet({ timeout: 1_000, pause: 50, longestPause: 200 });
+  street = await openStreet({ timeout: 2_000, pause: 50, longestPause: 200 });
   await street.crowd();
 });
 afterAll(() => street.close());
 
 describe.each(MODULES)('while %s cannot be reached as it should', (module) => {
-  it.each(meets(module))('%s: every answer is right or unavailable', { timeout: 60_000 }, async (_, fault) => {
+  it.each(meets(module))('%s: every answer is right or unavailable', { timeout: 90_000 }, async (_, fault) => {
     await street.signIn();
     await street.proxy(module).meet(fault);
     await street.crowd();

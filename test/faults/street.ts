@@ -164,10 +164,10 @@ export async function openStreet(policy: Partial<EdgePolicy> = {}) {
         const answers = [await place(lines([CODE])), await ask('/v1/me', { headers: customer.headers, right: [200] }), await ask('/v1/products', { right: [200] })];
         return answers.every(Boolean);
       };
-      await expect.poll(works).toBe(true);
+      await expect.poll(works, { timeout: 30_000 }).toBe(true);
     },
     async signIn() {
-      customer = await shop.as('customer');
+      customer = await vi.waitFor(() => shop.as('customer'), { timeout: 30_000, interval: 100 });
     },
     /** What does not add up once leases have run out and everybody who heard nothing has asked again with the same key. */
     async settle(): Promise<string[]> {
