@@ -17,6 +17,6 @@ export const splitCommand = new Command('split')
       say(why);
       split.stop().then(() => process.exit(0), fail);
     };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop(`\n${signal}: stopping every process, the public API first.`));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(`\n${signal}: stopping every process, the public API first.`));
     void split.ended.then((name) => stop(`The process ${name} has ended: stopping the others.`));
   });
