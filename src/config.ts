@@ -186,7 +186,7 @@ function isTimeZone(zone: string): boolean {
   }
 }
 
-function isPeerAddress(text: string): boolean {
+export function isPeerAddress(text: string): boolean {
   if (/^unix:\/.+/.test(text)) return true;
   if (!URL.canParse(text)) return false;
   const { protocol, pathname, search, hash, username } = new URL(text);

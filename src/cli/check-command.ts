@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { MODULES } from '../calls.ts';
 import { modules } from '../composition.ts';
-import { type Config, readConfig } from '../config.ts';
+import { type Config, isPeerAddress, readConfig } from '../config.ts';
 import { casesOf, subjectOf } from '../kit/kit.ts';
 import { linesOf, summaryOf } from '../kit/report.ts';
 import { answers, type Result, runCases } from '../kit/run.ts';
@@ -58,6 +58,7 @@ function printing(): (result: Result) => void {
 
 function subjectAt(address: string, name: string, { secret, serviceKeys, placement: { tls } }: Config): Subject {
   if (!MODULES.includes(name)) throw new ConfigError(`There is no module "${name}": ${MODULES.join(', ')}.`);
+  if (!isPeerAddress(address)) throw new ConfigError('--url must look like http://host:port, https://host:port or unix:/path/to/socket.');
   return subjectOf(modules, name, { address: address.replace(/\/$/, ''), keys: keysOf(secret, serviceKeys), tls });
 }
 

@@ -47,8 +47,8 @@ const inQuotes = (change: (discount: Discount) => Partial<Discount>): Break =>
 const inPages = (change: (items: Promotion[], cursor: string | null) => object): Break =>
   answeredOn('/listPromotions', (body: { items?: Promotion[]; nextCursor: string | null }) => (body.items ? { ...body, ...change(body.items, body.nextCursor) } : body));
 
-/** What is broken, by the case that has to report it. */
-export const BREAKS: Record<string, [string, Break][]> = {
+/** What is broken of coupon, by the case that has to report it. */
+export const COUPON_BREAKS: Record<string, [string, Break][]> = {
   'the handshake: says which contract it serves, and under which hash': [
     ['it is another module', answeredOn('/-/contract', (body: object) => ({ ...body, module: 'inventory' }))],
     ['it says no hash', answeredOn('/-/contract', less('hash'))],
@@ -168,6 +168,34 @@ export const BREAKS: Record<string, [string, Break][]> = {
   ],
   'listPromotions: finds the promotion that a code belongs to, however it is written': [['it lists all', askedOn('/listPromotions', less('code'))]],
   'listPromotions: refuses a cursor that it has not given': [['it takes any cursor', askedOn('/listPromotions', less('cursor'))]],
+};
+
+/** The same for inventory. */
+export const INVENTORY_BREAKS: Record<string, [string, Break][]> = {
+  'getLevels: answers in the order asked for; an unknown variant has nothing': [['it answers in an order of its own', answeredOn('/getLevels', ({ levels }: { levels: unknown[] }) => ({ levels: levels.toReversed() }))]],
+  'adjust: adds once, however often it comes': [
+    ['it forgets what it has added', askedOn('/adjust', (body: object) => ({ ...body, adjustmentId: randomUUID() }))],
+    ['it looks at the id only', { answered: ({ status }) => (status === 409 ? json(200, { levels: [] }) : {}) }],
+  ],
+  'adjust: is refused below what is held, all of it': [['it does not say where', answeredOn('/adjust', less('details'))], ['its reason is another', reasonInstead('below_reserved', 'adjustment_conflict')]],
+  'reserve: holds the lines, and answers a repeat the same without a second effect': [
+    ['it holds nothing', nothingHappens('/reserve')],
+    ['it forgets which order it was for', askedOn('/reserve', (body: object) => ({ ...body, orderId: randomUUID() }))],
+  ],
+  'reserve: holds all or nothing, and names what is short': [['it does not say what is short', answeredOn('/reserve', less('details'))]],
+  'reserve: gives exactly what is there to many orders at once': [['it has one more than it says', askedOn('/adjust', (body: { adjustments: { delta: number }[] }) => ({ ...body, adjustments: body.adjustments.map((one) => ({ ...one, delta: one.delta + 1 })) }))]],
+  'reserve: is refused with other lines for the same order': [['it keeps the first lines and says nothing', { answered: ({ status }) => (status === 409 ? json(200, {}) : {}) }]],
+  'reserve: runs out by itself, and is taken anew': [['it holds on for good', askedOn('/reserve', (body: object) => ({ ...body, expiresAt: '2099-01-01T00:00:00.000Z' }))]],
+  'reserve: is extended by a repeat': [['a repeat extends nothing', keepsFirst('/reserve')]],
+  'release: gives the pieces back, once': [['it keeps them', nothingHappens('/release')]],
+  'events: order.placed takes the pieces away, once': [['it does not listen to order.placed', nothingHappens('/-/events', 'order.placed')]],
+  'events: order.cancelled after it was placed brings them back, once and for good': [['it does not listen to order.cancelled', nothingHappens('/-/events', 'order.cancelled')]],
+  'events: order.expired lets them go, and the same event again changes nothing': [
+    ['it does not listen to order.expired', nothingHappens('/-/events', 'order.expired')],
+    ['it takes every delivery for an event of its own', askedOn('/-/events', (body: object) => ({ ...body, id: randomUUID() }))],
+  ],
+  'listLevels: gives every movement once, newest first, page by page': [['every page is the first', askedOn('/listMovements', less('cursor'))]],
+  'listLevels: refuses a cursor that it has not given': [['it takes any cursor', askedOn('/listMovements', less('cursor'))]],
 };
 
 /** Is busy with the first call until the second comes, and takes no other beside it. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { casesOf } from '../../src/kit/kit.ts';
 import { runCases } from '../../src/kit/run.ts';
-import { BREAKS } from './breaks.ts';
+import { COUPON_BREAKS, INVENTORY_BREAKS } from './breaks.ts';
 import { type Break, startBroken } from './broken.ts';
 import { startApart, subjectAt } from './support.ts';
 
@@ -14,22 +14,24 @@ afterAll(() => kerf.stop());
 /** Milliseconds that a case gets, where it is not long enough for reservations that run out. */
 const PATIENCE = { 'it hangs': 300 };
 
-async function run(name: string, how: Break, patience = 18_000) {
-  const broken = await startBroken(kerf.address('coupon'), 'coupon', how);
-  const subject = subjectAt('coupon', broken.address);
+async function run(module: string, name: string, how: Break, patience = 18_000) {
+  const broken = await startBroken(kerf.address(module), module, how);
+  const subject = subjectAt(module, broken.address);
   const named = casesOf(subject).filter((one) => `${one.about}: ${one.name}` === name);
   const [result, ...others] = await runCases(subject, named, { report: () => undefined, patience }).finally(broken.stop);
   if (!result || others.length > 0) throw new Error(`There are ${named.length} cases of this name: ${name}`);
   return result;
 }
 
-describe.concurrent.each(Object.entries(BREAKS))('%s', (name, breaks) => {
+const table = Object.entries({ coupon: COUPON_BREAKS, inventory: INVENTORY_BREAKS }).flatMap(([module, all]) => Object.entries(all).map(([name, breaks]) => ({ module, name, breaks })));
+
+describe.concurrent.each(table)('$module, $name', ({ module, name, breaks }) => {
   it('holds where nothing is broken', async () => {
-    expect((await run(name, {})).failure).toBeUndefined();
+    expect((await run(module, name, {})).failure).toBeUndefined();
   });
 
   it.each(breaks)('is reported when %s', async (what, how) => {
-    const { failure } = await run(name, how, PATIENCE[what as keyof typeof PATIENCE]);
+    const { failure } = await run(module, name, how, PATIENCE[what as keyof typeof PATIENCE]);
     expect(failure?.sentence).toMatch(/^(?!The kit itself broke).*\.$/);
     expect(failure?.sent).toBeTruthy();
   });
