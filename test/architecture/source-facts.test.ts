@@ -83,3 +83,7 @@ it('takes the effect of methods and events from the first sentence of their doc 
     'letter.sent': 'It was sent',
   });
 });
+
+it('keeps the whole comment, a line for each paragraph and list item', () => {
+  expect(sources.comments.get('letter.send')).toBe('Sends a letter by post. Never twice.\n- `no_stamp`: buy one');
+});

@@ -33,7 +33,7 @@ export async function mapFiles(facts: readonly ModuleFacts[], sources: SourceFac
     ['docs/map.md', GENERATED + toMapPage(facts, sources)],
     ...canvases,
     ...(await filesIn(root, INTERFACES)).map((path): [string, undefined] => [path, undefined]),
-    ...modules.map(({ contract }): [string, string] => [`${INTERFACES}/${contract.module}.json`, `${JSON.stringify(createSeamDocument(contract), undefined, 2)}\n`]),
+    ...modules.map(({ contract }): [string, string] => [`${INTERFACES}/${contract.module}.json`, `${JSON.stringify(createSeamDocument(contract, sources.comments), undefined, 2)}\n`]),
     ...readmes,
   ]);
 }

@@ -5,7 +5,9 @@ import type { ModuleFacts } from './module-facts.ts';
 
 /** What only the source text tells. Keys are `coupon.reserve` for methods and `order.placed`, the key in the contract, for events. */
 export interface SourceFacts {
-  /** the first sentence of the doc comment in the contract, without its full stop */
+  /** the doc comment in the contract, a line for each paragraph or list item */
+  comments: ReadonlyMap<string, string>;
+  /** its first sentence, without the full stop */
   effects: ReadonlyMap<string, string>;
   /** files outside the module's own services that use the method, relative to src */
   callSites: ReadonlyMap<string, readonly string[]>;
@@ -20,7 +22,8 @@ export function readSources(modules: readonly Pick<ModuleFacts, 'methods'>[], ro
   const source = join(root, 'src');
   const program = createProgram(source);
   const files = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(`${source}/`));
-  const effects = new Map(files.filter(({ fileName }) => CONTRACT.test(fileName)).flatMap((file) => effectsOf(file)));
+  const comments = new Map(files.filter(({ fileName }) => CONTRACT.test(fileName)).flatMap((file) => commentsOf(file)));
+  const effects = new Map([...comments].map(([key, comment]) => [key, comment.split(/\.(?=\s|$)|\n/, 1)[0]!]));
   const names = new Set(modules.flatMap(({ methods }) => methods.map(({ name }) => name)));
   const checker = program.getTypeChecker();
   const callSites = new Map<string, string[]>();
@@ -30,7 +33,7 @@ export function readSources(modules: readonly Pick<ModuleFacts, 'methods'>[], ro
       if (isForeignUse(key, path)) callSites.set(key, [...(callSites.get(key) ?? []), path].toSorted());
     }
   }
-  return { effects, callSites };
+  return { comments, effects, callSites };
 }
 
 const CONTRACT = /\/src\/modules\/([^/]+)\/contract\.ts$/;
@@ -59,12 +62,12 @@ function createProgram(source: string): ts.Program {
   return ts.createProgram({ rootNames: ts.sys.readDirectory(source, ['.ts']), options, host });
 }
 
-/** The methods and events that a contract defines, each with the first sentence of its doc comment. */
-function effectsOf(file: ts.SourceFile): [string, string][] {
+/** The methods and events that a contract defines, each with its doc comment. */
+function commentsOf(file: ts.SourceFile): [string, string][] {
   const [, module = ''] = CONTRACT.exec(file.fileName) ?? [];
   const found: [string, string][] = [];
   const visit = (node: ts.Node): void => {
-    if (definesMember(node)) found.push([`${module}.${node.name.getText()}`, firstSentenceOf(node)]);
+    if (definesMember(node)) found.push([`${module}.${node.name.getText()}`, commentOf(node)]);
     else ts.forEachChild(node, visit);
   };
   visit(file);
@@ -77,10 +80,10 @@ function definesMember(node: ts.Node): node is ts.PropertyAssignment {
   return ts.isPropertyAssignment(node) && !!section && ts.isPropertyAssignment(section) && /^(methods|events)$/.test(section.name.getText());
 }
 
-function firstSentenceOf(node: ts.Node): string {
+function commentOf(node: ts.Node): string {
   const [comment] = ts.getJSDocCommentsAndTags(node);
   const text = ts.getTextOfJSDocComment(comment?.comment) ?? '';
-  return (text.split(/\n\s*\n/, 1)[0] ?? '').replace(/\s+/g, ' ').split(/\.(?=\s|$)/, 1)[0] ?? '';
+  return text.replace(/\n(?!\s*(\n|- ))/g, ' ').replace(/[^\S\n]+/g, ' ').replace(/\s*\n\s*/g, '\n').trim();
 }
 
 /** `coupon.reserve` for each place in the file that takes that method out of a service. */
