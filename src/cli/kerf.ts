@@ -13,6 +13,7 @@ import { seedShop } from '../setup/seed.ts';
 import { Role } from '../shared/http.ts';
 import { newSecret } from '../shared/ids.ts';
 import { boundariesCommand } from './boundaries-command.ts';
+import { checkCommand } from './check-command.ts';
 import { contractsCommand } from './contracts-command.ts';
 import { eventsCommand } from './events-command.ts';
 import { jobsCommand } from './jobs-command.ts';
@@ -140,7 +141,7 @@ program
 keys.addCommand(serviceKeysCommand);
 
 for (const command of [splitCommand, verifyCommand, eventsCommand, jobsCommand]) program.addCommand(command);
-for (const command of [boundariesCommand, contractsCommand, mapCommand, newCommand, readinessCommand]) {
+for (const command of [boundariesCommand, checkCommand, contractsCommand, mapCommand, newCommand, readinessCommand]) {
   program.addCommand(command);
   for (const leaf of leaves(command)) leaf.helpGroup('Developing:');
 }
