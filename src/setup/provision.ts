@@ -32,6 +32,8 @@ const ROLE_SETTINGS = {
   lock_timeout: '2s',
   idle_in_transaction_session_timeout: '10s',
 };
+/** Older servers do not know them. */
+const SETTINGS_FROM_17 = { transaction_timeout: '30s' };
 
 /** The address a module connects to at run time: the administrator's, with the module's own role and password. */
 export function moduleUrl(adminUrl: string, schema: string, secret: string): string {
@@ -73,23 +75,31 @@ export async function provision({ adminUrl, schemas, secret, force = false, onPr
 }
 
 async function rolesAndSchemas(admin: Client, schemas: readonly string[], secret: string): Promise<string> {
-  const { rows } = await admin.query<{ database: string; superuser: boolean }>(
-    'select current_database() as database, rolsuper as superuser from pg_roles where rolname = current_user',
+  const { rows } = await admin.query<{ database: string; superuser: boolean; version: number }>(
+    `select current_database() as database, rolsuper as superuser, current_setting('server_version_num')::int as version from pg_roles where rolname = current_user`,
   );
-  const { database, superuser } = rows[0]!;
+  const { database, superuser, version } = rows[0]!;
+  const settings = { ...ROLE_SETTINGS, ...(version >= 170_000 && SETTINGS_FROM_17) };
   const shared = [
     `revoke all on schema public from public;`,
     `revoke connect, temporary on database ${escapeIdentifier(database)} from public;`,
     // Anybody may make large objects, which live in no schema. Only a superuser can take that away.
     superuser ? `revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public;` : '',
   ];
-  return [...shared, ...schemas.map((schema) => schemaScript(schema, { database, superuser, secret }))].join('\n');
+  return [...shared, ...schemas.map((schema) => schemaScript(schema, { database, superuser, secret, settings }))].join('\n');
 }
 
-function schemaScript(schema: string, { database, superuser, secret }: { database: string; superuser: boolean; secret: string }): string {
+interface Setup {
+  database: string;
+  superuser: boolean;
+  secret: string;
+  settings: Readonly<Record<string, string>>;
+}
+
+function schemaScript(schema: string, { database, superuser, secret, settings }: Setup): string {
   const [login, owner] = [loginRole(schema), ownerRole(schema)];
   const password = escapeLiteral(rolePassword(schema, secret));
-  const settings = Object.entries(ROLE_SETTINGS).map(([name, value]) => `alter role ${login} set ${name} = '${value}';`);
+  const limits = Object.entries(settings).map(([name, value]) => `alter role ${login} set ${name} = '${value}';`);
   const spaces = [schema, ...(hasJobs(schema) ? [`${schema}_jobs`] : [])].map((space) => `
     create schema if not exists "${space}" authorization ${owner};
     grant usage on schema "${space}" to ${login};
@@ -102,7 +112,7 @@ function schemaScript(schema: string, { database, superuser, secret }: { databas
     do $$ begin create role ${login} login; exception when duplicate_object or unique_violation then null; end $$;
     alter role ${login} password ${password};
     alter role ${login} set search_path = "${schema}";
-    ${settings.join('\n')}
+    ${limits.join('\n')}
     ${superuser ? '' : `grant ${owner} to current_user;`}
     grant connect on database ${escapeIdentifier(database)} to ${login};
     ${spaces.join('\n')}`;

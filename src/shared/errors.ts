@@ -59,7 +59,7 @@ export function isAppError(error: unknown, ...reasons: string[]): error is AppEr
 }
 
 const LOST_CONNECTION = /Connection terminated|Connection ended|ECONNRESET|ECONNREFUSED|EPIPE|Unable to acquire a connection|timeout acquiring/i;
-const RETRY_LATER = new Set(['40001', '40P01', '55P03', '57014', '57P01', '57P02', '57P03', '53300', '25P03', '08006', '08003', '08001']);
+const RETRY_LATER = new Set(['40001', '40P01', '55P03', '57014', '57P01', '57P02', '57P03', '53300', '25P03', '25P04', '08006', '08003', '08001']);
 
 /**
  * Any thrown thing as an AppError. Database trouble that passes by itself becomes `unavailable`; what nobody foresaw

@@ -104,7 +104,8 @@ export const drop = ({ module, queue, db }: QueueOf, filter: EntryFilter): Promi
 /** After a long outage there can be many. */
 const change = (db: Database, sql: string, values: ReturnType<typeof bindings>): Promise<number> =>
   transaction(db, async (trx) => {
-    await trx.raw(`set local statement_timeout = '60s'`);
+    // A limit on the whole transaction that is running already can only be lifted, and older servers have none.
+    await trx.raw(`select set_config(name, case name when 'statement_timeout' then '60s' else '0' end, true) from pg_settings where name in ('statement_timeout', 'transaction_timeout')`);
     return (await rows(trx, `${sql} returning 1`, values)).length;
   });
 

@@ -158,7 +158,7 @@ const CHECKS: CatalogCheck[] = [
     sql: `select r.module, 'role ' || r.name as object, format('%s always starts with %s.', r.name, setting) as problem
           from pg_db_role_setting d join roles r on r.oid = d.setrole cross join unnest(setconfig) as setting
           where d.setdatabase in (0, (select oid from pg_database where datname = current_database()))
-            and split_part(setting, '=', 1) not in ('search_path', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')`,
+            and split_part(setting, '=', 1) not in ('search_path', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`,
   },
   {
     kind: 'way out',
