@@ -40,8 +40,9 @@ export const statusOf = (error: AppError): number => STATUS_OF_REASON[error.reas
 export function problemOf(error: AppError): z.infer<typeof Problem> {
   const status = statusOf(error);
   const trace = traceId();
+  const { replayed: _, ...details } = error.details ?? {};
   return {
-    ...error.details,
+    ...details,
     type: `urn:kerf:problem:${error.reason}`,
     title: TITLES[status] ?? 'Problem',
     status,
@@ -55,6 +56,7 @@ export function sendProblem(res: Response, error: AppError): void {
   const problem = problemOf(error);
   if (problem.status === 401) res.setHeader('www-authenticate', 'Bearer');
   if (problem.status === 503 || error.reason === 'idempotency_key_in_use') res.setHeader('retry-after', '1');
+  if (error.details?.['replayed']) res.setHeader('idempotent-replayed', 'true');
   res.status(problem.status).setHeader('cache-control', 'no-store');
   res.type('application/problem+json').send(JSON.stringify(problem));
 }

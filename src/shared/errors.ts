@@ -53,6 +53,9 @@ export const unauthenticated = (message = 'Sign in first.', reason = 'unauthenti
 export const unavailable = (message = 'Please try again in a moment.', reason = 'unavailable') =>
   new AppError('unavailable', reason, message);
 
+/** The refusal as it was answered before; the edge says so in the header idempotent-replayed, and leaves the rest as it was. */
+export const asReplay = ({ code, reason, message, details }: AppError) => new AppError(code, reason, message, { ...details, replayed: true });
+
 /** True when `error` is an AppError, optionally with one of these reasons; also for one that crossed the wire. */
 export function isAppError(error: unknown, ...reasons: string[]): error is AppError {
   return error instanceof AppError && (reasons.length === 0 || reasons.includes(error.reason));

@@ -261,7 +261,7 @@ export const orderContract = defineContract({
     /**
      * Places the order as in docs/architecture.md, or says why not, having undone what it did. `replayed`: the key was used
      * in the last 24 hours, or the cart was ordered before by the same shopper, and this is that order as it stands; a refusal is
-     * replayed as the same refusal. `secret` opens the order for a guest. An order in state `pending` waits for the shopper
+     * replayed as the same refusal, with `replayed: true` among its details. `secret` opens the order for a guest. An order in state `pending` waits for the shopper
      * (`nextAction`) or the provider. `unavailable`: nothing was decided; repeat it with the same key.
      *
      * - `item_unavailable`, `out_of_stock`, `coupon_not_applicable`: details name lines or codes. A code attached to a cart

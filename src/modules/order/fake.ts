@@ -1,6 +1,6 @@
 import { toAuditPage } from '../../shared/audit.ts';
 import type { EventType } from '../../shared/contract.ts';
-import { conflict, invalid, notFound } from '../../shared/errors.ts';
+import { asReplay, conflict, invalid, notFound } from '../../shared/errors.ts';
 import { decodeCursor, encodeCursor } from '../../shared/http.ts';
 import { newId } from '../../shared/ids.ts';
 import type { Currency } from '../../shared/money.ts';
@@ -85,7 +85,10 @@ export function createFakeOrders(now: () => Date = () => new Date()): FakeOrders
     return order;
   };
   const answer = (order: Order, viewer: Viewer, replayed: boolean) => {
-    if (order.refusal) throw conflict(order.refusal.reason, order.refusal.message, order.refusal.details);
+    if (order.refusal) {
+      const refusal = conflict(order.refusal.reason, order.refusal.message, order.refusal.details);
+      throw replayed ? asReplay(refusal) : refusal;
+    }
     if (order.state === 'placing') throw beingPlaced();
     return { order: presentOrder(order, viewer), secret: secretOf(order.id), replayed };
   };

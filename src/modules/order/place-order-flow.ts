@@ -1,4 +1,4 @@
-import { unavailable } from '../../shared/errors.ts';
+import { asReplay, unavailable } from '../../shared/errors.ts';
 import type { Prepared } from './checkout-flow.ts';
 import { type Claim, isCartChanged } from './claim-order-flow.ts';
 import type { Placement } from './contract.ts';
@@ -20,7 +20,7 @@ const PRICINGS = 4;
 export function createPlaceOrder({ prepare, claim, carryOut }: Steps) {
   return async (input: Placement): Promise<{ order: Order; replayed: boolean }> => {
     const claimed = await claimAsPriced(input);
-    if (claimed.kind === 'known') return { order: accepted(claimed.order), replayed: true };
+    if (claimed.kind === 'known') return { order: known(claimed.order), replayed: true };
     return { order: accepted(await carryOut(claimed.order, input.payment)), replayed: false };
   };
 
@@ -38,6 +38,11 @@ export function createPlaceOrder({ prepare, claim, carryOut }: Steps) {
 }
 
 /** A refusal answers as the same refusal, however often it is asked for; an order refused later is answered as it is. */
+function known(order: Order): Order {
+  if (order.refusal) throw asReplay(toError(order.refusal));
+  return accepted(order);
+}
+
 function accepted(order: Order): Order {
   if (order.refusal) throw toError(order.refusal);
   if (order.state === 'placing') throw beingPlaced();

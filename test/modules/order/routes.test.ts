@@ -126,6 +126,15 @@ describe('orders', () => {
     await refused({ payment: { provider: 'nobody', token: 'x' } }, 409, { reason: 'unknown_provider' });
   });
 
+  it('are refused in the same words by the same key, which is told apart by a header alone', async () => {
+    const body = { ...guestOrder(shop.sell()), payment: { provider: 'sandbox', token: 'sandbox_declined' } };
+    const key = newId();
+    const first = await order(body, key).expect(402);
+    expect(first.headers['idempotent-replayed']).toBeUndefined();
+    const again = await order(body, key).expect(402).expect('idempotent-replayed', 'true');
+    expect(again.body).toEqual({ ...first.body, traceId: again.body.traceId });
+  });
+
   it('of an account are listed, read and cancelled by it, and by staff', async () => {
     const { id: userId, email } = shop.users.addUser();
     const me = await site.as('customer', userId);
