@@ -137,8 +137,18 @@ export function createPlacing({ context, inventory, coupon, payments, changeOrde
     );
   }
 
-  /** Finishes what was interrupted when its payment is known or none is needed, and undoes it otherwise. */
+  /** What a recovery that outlived its own claim came to hold, the next one may have missed: nothing stays held for an order that ended. */
   async function recover(order: ClaimedOrder): Promise<Order> {
+    try {
+      return await finishOrUndo(order);
+    } finally {
+      const current = hasLapsed(order.claim) ? await findOrder(db, order.id) : undefined;
+      if (current && !isLive(current)) await undoAll(order.id);
+    }
+  }
+
+  /** Finishes what was interrupted when its payment is known or none is needed, and undoes it otherwise. */
+  async function finishOrUndo(order: ClaimedOrder): Promise<Order> {
     const payment = await findPayment(order.id);
     if (order.totals.total > 0 && (!payment || hasFailed(payment))) {
       const declined = payment?.state === 'declined' && paymentDeclined({ ...order, payment: learn(order.payment, factsOf(payment)) });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { unavailable } from '../../../src/shared/errors.ts';
+import { conflict, unavailable } from '../../../src/shared/errors.ts';
 import { createShop, customer, type Fault, GUEST, lines, placement, type Shop } from './support.ts';
 
 let shop: Shop;
@@ -273,6 +273,31 @@ describe('a run that is slower than its lease', () => {
     await expect(shop.orders.placeOrder(input)).rejects.toEqual(refusal('unavailable'));
     expect(await shop.order(input.orderId)).toMatchObject({ state: 'refused', reason: 'interrupted' });
     expect(await shop.level(variantId)).toMatchObject({ onHand: 1, reserved: 0 });
+  });
+
+  it('also when it is a recovery itself, and the next one refused the order meanwhile', async () => {
+    const bought = await buy();
+    const met = shop.break('payments.pay', 'dies after');
+    void shop.orders.placeOrder(bought.input);
+    await met;
+    shop.pass(LEASE);
+    const { reserve } = shop.inventory;
+    const soldOut = async () => {
+      throw conflict('out_of_stock', 'Somebody else has the last piece.');
+    };
+    shop.inventory.reserve = async (input) => {
+      shop.inventory.reserve = soldOut;
+      shop.pass(LEASE);
+      await shop.recover();
+      await shop.work();
+      shop.inventory.reserve = reserve;
+      return reserve(input);
+    };
+    await shop.recover();
+    expect(await shop.order(bought.input.orderId)).toMatchObject({ state: 'refused', reason: 'out_of_stock' });
+    expect(await shop.level(bought.variantId)).toMatchObject({ onHand: 1, reserved: 0 });
+    expect(shop.coupon.redemptionsOf(bought.input.orderId)).toMatchObject([{ state: 'released' }]);
+    expect(await shop.payments.getPayment({ orderId: bought.input.orderId })).toMatchObject({ captured: 60_000, refunded: 60_000 });
   });
 
   it('gives back by a job what it came to hold while recovery refused the order', async () => {
