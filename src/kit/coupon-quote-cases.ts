@@ -55,6 +55,8 @@ const EXAMPLES: Record<string, Example> = {
   'a minimum that is just reached': { promotions: [{ minimumSpend: 50_000 }], gives: [5_000] },
   'a minimum that is missed by one won, shipping not counted': { promotions: [{ minimumSpend: 50_001 }], gives: ['minimum_not_reached'] },
   'a minimum looks at what item discounts leave': { promotions: [{ ...item, benefit: percent(2_000) }, { ...together, minimumSpend: 50_000 }], gives: [10_000, 'minimum_not_reached'] },
+  'a minimum of an item promotion looks at what the other item discounts leave, not its own': { promotions: [{ ...item, scope: onlyFor(PRODUCT_1), benefit: percent(2_000) }, { ...item, scope: onlyFor(PRODUCT_2), minimumSpend: 44_000 }], gives: [6_000, 2_000] },
+  'a minimum of an item promotion is missed by one won that another item discount took': { promotions: [{ ...item, scope: onlyFor(PRODUCT_1), benefit: percent(2_000) }, { ...item, scope: onlyFor(PRODUCT_2), minimumSpend: 44_001 }], gives: [6_000, 'minimum_not_reached'] },
   'free shipping is given from its minimum on': { promotions: [{ class: 'shipping', benefit: FREE_SHIPPING, minimumSpend: 50_001 }], gives: ['minimum_not_reached'] },
 
   'within its instants': { promotions: [{ startsAt: new Date(Date.now() - DAY).toISOString(), endsAt: new Date(Date.now() + DAY).toISOString() }], gives: [5_000] },

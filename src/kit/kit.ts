@@ -1,13 +1,17 @@
 import { topologyOf } from '../placement/topology.ts';
 import type { Module } from '../shared/module.ts';
+import { catalogSuite } from './catalog-suite.ts';
 import { couponSuite } from './coupon-suite.ts';
 import { inventorySuite } from './inventory-suite.ts';
+import { orderSuite } from './order-suite.ts';
+import { paymentSuite } from './payment-suite.ts';
 import { protocolCases } from './protocol-cases.ts';
 import type { Case } from './suite.ts';
+import { userSuite } from './user-suite.ts';
 import type { Subject } from './wire.ts';
 
-/** What a module promises beyond the shape of its answers, for those that have a suite. */
-const SUITES: Readonly<Record<string, readonly Case[]>> = { coupon: couponSuite, inventory: inventorySuite };
+/** What a module promises beyond the shape of its answers. */
+const SUITES: Readonly<Record<string, readonly Case[]>> = { user: userSuite, catalog: catalogSuite, coupon: couponSuite, inventory: inventorySuite, payment: paymentSuite, order: orderSuite };
 
 /** All that an implementation of this contract has to do, by what it is about. */
 export const casesOf = (subject: Subject): Case[] =>
