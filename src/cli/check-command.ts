@@ -30,7 +30,7 @@ export const checkCommand = new Command('check')
   .option('--only <text>', 'only the cases that have this in their name or in what they are about')
   .option('--json', 'print { module, address, contract, results: [{ about, name, milliseconds, failure? }] }', false)
   .addHelpText('after', `
-Without --writes only what leaves no trace is tried: the handshake, who may call, inputs that are refused, and reads.
+Without --writes only what leaves no trace is tried: the handshake, who may call, and reads.
 The keys are those of the environment, as for any process of Kerf: KERF_SECRET, or KERF_SERVICE_KEYS with the private keys of all.
 Exit codes: 0 it does what its contract says, 1 it does not, 2 it could not be checked. More in docs/contract-kit.md.`)
   .action(async (name: string, { url, writes, only, json }: Options) => {
@@ -65,7 +65,7 @@ function subjectAt(address: string, name: string, { secret, serviceKeys, placeme
 /** The kit speaks for everybody, also for who may not call. */
 function keysOf(secret: string | undefined, serviceKeys: string | undefined): Subject['keys'] {
   if (!serviceKeys && !secret) throw new ConfigError('KERF_SECRET must be set to the secret that the implementation has: its callers are known by it.');
-  if (!serviceKeys) return derivedKeys(secret!);
+  if (!serviceKeys) return derivedKeys(secret!, []);
   const { keys } = readServiceKeys(serviceKeys);
   const speakers = [...MODULES, 'edge'];
   try {

@@ -10,7 +10,7 @@ interface Token {
   claims: { iss?: string; aud?: string; iat?: number; exp?: number };
 }
 
-const keys = derivedKeys(TEST_SECRET);
+const keys = derivedKeys(TEST_SECRET, []);
 const goodFor = ({ path }: Asked, issuer = path === '/-/events' ? 'order' : 'edge') => `Bearer ${tokenOf({ issuer, audience: 'coupon' }, keys.privateKey(issuer))}`;
 
 function tokenIn({ headers: { authorization = '' } }: Asked): Token | undefined {
@@ -46,6 +46,11 @@ const inQuotes = (change: (discount: Discount) => Partial<Discount>): Break =>
   answeredOn('/quote', ({ discounts, ...more }: { discounts: Discount[] }) => ({ ...more, discounts: discounts.map((one) => ({ ...one, ...change(one) })) }));
 const inPages = (change: (items: Promotion[], cursor: string | null) => object): Break =>
   answeredOn('/listPromotions', (body: { items?: Promotion[]; nextCursor: string | null }) => (body.items ? { ...body, ...change(body.items, body.nextCursor) } : body));
+
+/** Makes a promotion of any object, and puts it up at once. */
+export const MAKES_UP: Break = {
+  asked: ({ path, body }) => (path === '/createPromotion' && body.startsWith('{"id"') ? { body: JSON.stringify({ id: randomUUID(), draft: { name: 'Made up', class: 'order', benefit: { kind: 'percent', basisPoints: 1_000 } } }) } : {}),
+};
 
 /** What is broken of coupon, by the case that has to report it. */
 export const COUPON_BREAKS: Record<string, [string, Break][]> = {
@@ -102,6 +107,7 @@ export const COUPON_BREAKS: Record<string, [string, Break][]> = {
   ],
   'quote: a field that it does not know is ignored': [['it refuses what it does not know', { instead: ({ body }) => (body.includes('addedLater') ? json(422, { code: 'protocol', reason: 'contract_violation', message: 'No.' }) : undefined) }]],
   'quote: is not begun when the caller has no time left': [['it ignores deadlines', without('kerf-timeout')]],
+  'createPromotion: wrong inputs are contract_violation': [['it makes up what is missing', MAKES_UP]],
   'createPromotion: does nothing when the caller has no time left': [
     ['it ignores deadlines', without('kerf-timeout')],
     ['it says that the time is over, and does it all the same', { asked: without('kerf-timeout').asked!, answered: (_, { path }) => (path === '/createPromotion' ? json(504, { code: 'protocol', reason: 'deadline_exceeded', message: 'No.' }) : {}) }],

@@ -9,6 +9,7 @@ import { rows } from '../../src/shared/database.ts';
 import { createLogger } from '../../src/shared/telemetry.ts';
 import { TEST_SECRET } from '../support/constants.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { MAKES_UP } from './breaks.ts';
 import { askedOn, startBroken } from './broken.ts';
 
 let directory: string;
@@ -49,8 +50,9 @@ const check = (args: string[], environment: Record<string, string> = {}) =>
   });
 
 describe('kerf check', () => {
-  it('leaves no trace unless it is told to write', async () => {
-    const { status, out } = await check(['coupon', '--url', onPort.address]);
+  it('leaves no trace unless it is told to write, not even where a wrong input would be taken for a good one', async () => {
+    const broken = await startBroken(onPort.address, 'coupon', MAKES_UP);
+    const { status, out } = await check(['coupon', '--url', broken.address]).finally(broken.stop);
     expect(out).toMatch(/cases that write test data are left out \(--writes\)\.\n/);
     expect(status).toBe(0);
     const written = await rows(kerf.databases.get('coupon')!, 'select 1 from promotions union all select 1 from redemptions union all select 1 from inbox');
