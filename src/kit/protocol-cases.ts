@@ -70,6 +70,10 @@ function whoCalls(subject: Subject): Record<string, Case['run']> {
     'a token for another module': (issuer) => tokenOf({ issuer, audience: 'another' }, keys.privateKey(issuer)),
     'a token of another type': (issuer) => tokenOf({ issuer, audience: module, type: 'JWT' }, keys.privateKey(issuer)),
     'a token whose issuer is not whose key it names': (issuer) => tokenOf({ issuer: 'somebody', keyId: issuer, audience: module }, keys.privateKey(issuer)),
+    'a token that one module signed in the name of another': (issuer) => {
+      const keyId = [...callers, ...publishers, ...MODULES].find((name) => name !== issuer)!;
+      return tokenOf({ issuer, keyId, audience: module }, keys.privateKey(keyId));
+    },
   };
   const everywhere = (reason: 'caller_unknown' | 'caller_refused', tokenFor: (allowed: readonly string[]) => string | null) => async (wire: Wire) => {
     for (const { allowed, ...path } of pathsOf(subject)) await wire.expectRefused({ ...path, token: tokenFor(allowed) }, reason);
@@ -77,6 +81,13 @@ function whoCalls(subject: Subject): Record<string, Case['run']> {
   return {
     ...Object.fromEntries(Object.entries(unknown).map(([name, tokenFor]) => [`${name} is caller_unknown`, everywhere('caller_unknown', ([issuer = callers[0]!]) => tokenFor(issuer))])),
     'a module that may not call is caller_refused': everywhere('caller_refused', (allowed) => goodToken(subject, others(module, allowed)[0]!)),
+    "another module's event is caller_refused": async (wire) => {
+      for (const publisher of publishers) {
+        const type = `${others(module, [publisher])[0]!}.happened`;
+        const event = { specversion: '1.0', id: newId(), source: `kerf/${publisher}`, type, subject: 'x', time: new Date().toISOString(), datacontenttype: 'application/json', data: {} };
+        await wire.expectRefused({ path: EVENTS, body: JSON.stringify(event), type: 'application/cloudevents+json', token: goodToken(subject, publisher) }, 'caller_refused');
+      }
+    },
     'every module that may call is let in': async (wire) => {
       for (const issuer of new Set([...callers, ...publishers])) await letIn(wire, issuer);
     },

@@ -3,7 +3,7 @@ import type { Discount, Promotion } from '../../src/modules/coupon/contract.ts';
 import { derivedKeys } from '../../src/shared/seam/service-token.ts';
 import { tokenOf } from '../../src/kit/wire.ts';
 import { TEST_SECRET } from '../support/constants.ts';
-import { type Answered, answeredOn, type Asked, askedOn, type Break, less } from './broken.ts';
+import { type Answered, answeredOn, type Asked, askedOn, type Break, json, keepsFirst, less, nothingHappens, reasonInstead } from './broken.ts';
 
 interface Token {
   header: { kid?: string; typ?: string; alg?: string };
@@ -29,10 +29,6 @@ const letsIn = (kind: (token: Token | undefined, asked: Asked) => boolean): Brea
 
 const now = () => Date.now() / 1_000;
 const without = (...headers: string[]): Break => ({ asked: (asked) => ({ headers: less(...headers)(asked.headers) }) });
-const nothingHappens = (path: string, type = ''): Break => ({
-  instead: (asked) => (asked.path === path && asked.body.includes(type) ? { status: 200, headers: { 'kerf-contract': 'x' }, body: '{}' } : undefined),
-});
-const json = (status: number, body: unknown) => ({ status, headers: { 'content-type': 'application/json', 'kerf-contract': 'x' }, body: JSON.stringify(body) });
 
 /** Takes a draft as if it had not said this. */
 const forgets = (...fields: string[]): Break =>
@@ -41,7 +37,6 @@ const forgetsOfBenefit = (field: string): Break =>
   askedOn('/createPromotion', ({ id, draft }: { id: string; draft: { benefit: object } }) => ({ id, draft: { ...draft, benefit: less(field)(draft.benefit) } }));
 const oneMore = (field: 'totalLimit' | 'perCustomerLimit'): Break =>
   askedOn('/createPromotion', ({ id, draft }: { id: string; draft: Record<typeof field, number> }) => ({ id, draft: { ...draft, ...(draft[field] && { [field]: draft[field] + 1 }) } }));
-const reasonInstead = (from: string, to: string): Break => ({ answered: ({ body }) => ({ body: body.replaceAll(`"reason":"${from}"`, `"reason":"${to}"`) }) });
 const inQuotes = (change: (discount: Discount) => Partial<Discount>): Break =>
   answeredOn('/quote', ({ discounts, ...more }: { discounts: Discount[] }) => ({ ...more, discounts: discounts.map((one) => ({ ...one, ...change(one) })) }));
 const inPages = (change: (items: Promotion[], cursor: string | null) => object): Break =>
@@ -77,6 +72,9 @@ export const COUPON_BREAKS: Record<string, [string, Break][]> = {
   'who calls: a token for another module is caller_unknown': [['it does not look whom a token is for', letsIn((token) => token?.claims.aud !== 'coupon')]],
   'who calls: a token of another type is caller_unknown': [['it takes every type of token', letsIn((token) => token?.header.typ === 'JWT')]],
   'who calls: a token whose issuer is not whose key it names is caller_unknown': [['it believes the issuer', letsIn((token) => token?.claims.iss !== token?.header.kid)]],
+  'who calls: a token that one module signed in the name of another is caller_unknown': [
+    ['it looks for the key by the one name and admits by the other', letsIn((token) => token?.claims.iss !== token?.header.kid && ['edge', 'order'].includes(token?.claims.iss ?? ''))],
+  ],
   'who calls: a module that may not call is caller_refused': [
     ['every module may call', letsIn((token, asked) => asked.path === '/quote' && token?.claims.iss !== 'order')],
     ['every module may tell it something', letsIn((token, asked) => asked.path === '/-/events' && token?.claims.iss !== 'order')],
@@ -217,10 +215,4 @@ function oneAtATime(): Break {
       return undefined;
     },
   };
-}
-
-/** A repeat by the same order is taken for what it said at first. */
-function keepsFirst(path: string): Break {
-  const said = new Map<string, unknown>();
-  return askedOn(path, (body: { orderId: string }) => said.get(body.orderId) ?? (said.set(body.orderId, body), body));
 }
