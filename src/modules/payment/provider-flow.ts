@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
+import { SpanKind } from '@opentelemetry/api';
 import { insideTransaction } from '../../shared/database.ts';
 import { AppError, conflict } from '../../shared/errors.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import type { Seal } from '../../shared/seal.ts';
+import { inSpan } from '../../shared/spans.ts';
 import type { Operation } from './money-facts.ts';
 import type { PaymentRecord } from './payment.ts';
 import type { Answer, PaymentProvider, Reading } from './provider.ts';
 
 const UNKNOWN = { outcome: 'unknown' } as const;
+const SPAN = { kind: SpanKind.CLIENT, attributes: { 'kerf.from': 'payment' } };
 
 /** `deadline`: milliseconds that a provider may take to answer. */
 export interface ProviderFlowOptions {
@@ -37,15 +40,15 @@ export function createProviderFlow(
         if (payment.sealedToken === null) return UNKNOWN;
         const token = seal.open(payment.sealedToken, payment.id);
         const request = { paymentId: payment.id, operationId, amount, token, capture: payment.capture === 'automatic' };
-        return ask((signal) => provider.authorize(request, { signal, idempotencyKey }));
+        return ask('authorize', (signal) => provider.authorize(request, { signal, idempotencyKey }));
       }
       const { kind } = operation;
       const { reference } = payment;
       if (reference === null) return UNKNOWN;
-      return ask((signal) => provider[kind]({ reference, operationId, amount }, { signal, idempotencyKey }));
+      return ask(kind, (signal) => provider[kind]({ reference, operationId, amount }, { signal, idempotencyKey }));
     },
 
-    read: (payment: PaymentRecord): Promise<Reading> => ask((signal) => providerOf(payment).readState({ paymentId: payment.id }, { signal })),
+    read: (payment: PaymentRecord): Promise<Reading> => ask('read', (signal) => providerOf(payment).readState({ paymentId: payment.id }, { signal })),
   };
 
   function providerOf({ provider: name }: PaymentRecord): PaymentProvider {
@@ -54,12 +57,12 @@ export function createProviderFlow(
     return provider;
   }
 
-  async function ask<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T | typeof UNKNOWN> {
+  async function ask<T>(what: string, call: (signal: AbortSignal) => Promise<T>): Promise<T | typeof UNKNOWN> {
     if (insideTransaction()) throw new Error('A provider was called inside a transaction: call it after the commit.');
     const signal = AbortSignal.timeout(deadline);
     const tooLate = new Promise<typeof UNKNOWN>((resolve) => signal.addEventListener('abort', () => resolve(UNKNOWN), { once: true }));
     try {
-      return await Promise.race([call(signal), tooLate]);
+      return await Promise.race([inSpan(`provider.${what}`, SPAN, () => call(signal)), tooLate]);
     } catch (error) {
       log.warn({ err: error }, 'a payment provider did not answer as it should; it will be asked again');
       return UNKNOWN;

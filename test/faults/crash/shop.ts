@@ -1,0 +1,180 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { MODULES } from '../../../src/calls.ts';
+import { copyTemplate } from '../../support/postgres.ts';
+import type { Aim } from './faults.ts';
+import type { Questions } from './host.ts';
+
+export interface Answer {
+  status: number;
+  body: { id?: string; reason?: string; state?: string; secret?: string; paymentStatus?: string; nextAction?: { url: string } | null };
+}
+
+export interface Sent {
+  body?: object;
+  key?: string;
+  headers?: Record<string, string>;
+}
+
+type Ask = <Name extends keyof Questions>(name: Name, ...input: Parameters<Questions[Name]>) => ReturnType<Questions[Name]>;
+
+/** One shop in a process of its own, on a database of its own, that may die and is started again on what it left. */
+export interface CrashShop {
+  /** what it sells, at 30,000 and 20,000 won */
+  variants: readonly string[];
+  admin: Client;
+  /** the next fault, or none, which lists the points */
+  watch(aim?: Aim): Promise<void>;
+  ask: Ask;
+  /** the answer that a client ends with: as long as there is none, or it is told to come back, it repeats its request */
+  send(method: string, path: string, sent?: Sent): Promise<Answer>;
+  /** asks until it is so; starts the shop again if it has died */
+  until(what: string, seen: () => Promise<boolean>): Promise<void>;
+  /** how often the shop has died */
+  deaths(): number;
+  /** time goes by for the modules and for their queues */
+  passes(milliseconds: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const CODE = 'CRASH10';
+const PRICES = [30_000, 20_000];
+const MOST_TRIES = 600;
+const PAUSE = 100;
+/** A claim on an order is good for 15 s, what was asked of a provider and the work of a dead worker for as long, and sweeps come every 5 s. */
+const LEASES = 25_000;
+const COME_BACK = ['idempotency_key_in_use', 'order_being_placed', 'unavailable', 'internal'];
+
+export async function openCrashShop({ server, compiled }: { server: string; compiled: string }): Promise<CrashShop> {
+  const database = await copyTemplate(server);
+  const admin = new Client({ connectionString: database.adminUrl });
+  // A server that is stopped takes a shop with it that could not be closed.
+  admin.on('error', () => undefined);
+  await admin.connect();
+  let ahead = 0;
+  let port = 0;
+  let deaths = 0;
+  let host: Host | undefined;
+  let starting: Promise<Host> | undefined;
+
+  const living = (): Promise<Host> => {
+    if (host && !host.isDead()) return Promise.resolve(host);
+    starting ??= revive().finally(() => (starting = undefined));
+    return starting;
+  };
+  async function revive(): Promise<Host> {
+    if (host) {
+      deaths += 1;
+      await move(LEASES);
+    }
+    host = await startHost([database.adminUrl, String(ahead), String(port)], compiled);
+    port = await host.ask('port');
+    return host;
+  }
+  async function move(milliseconds: number): Promise<void> {
+    ahead += milliseconds;
+    for (const module of MODULES) {
+      await admin.query(`create or replace function ${module}_jobs.job_now() returns timestamptz as $$ select now() + interval '${ahead} ms' $$ language sql stable`);
+    }
+  }
+  const ask = (async (name, ...input) => (await living()).ask(name, ...input)) as Ask;
+  async function until(what: string, seen: () => Promise<boolean>): Promise<void> {
+    for (let tries = 0; !(await seen().catch(onlyIfDead)); tries += 1) {
+      if (tries === MOST_TRIES) throw new Error(`It never came to this: ${what}.`);
+      await new Promise((resume) => setTimeout(resume, PAUSE));
+    }
+  }
+  const onlyIfDead = (error: unknown): false => {
+    if (!host?.isDead()) throw error;
+    return false;
+  };
+  async function request(method: string, path: string, { body, key, headers = {} }: Sent): Promise<Answer | undefined> {
+    await living();
+    const url = path.startsWith('http') ? path : `http://127.0.0.1:${port}/v1${path}`;
+    const response = await fetch(url, {
+      method,
+      headers: { ...headers, ...(body && { 'content-type': 'application/json' }), ...(key && { 'idempotency-key': key }) },
+      body: body ? JSON.stringify(body) : null,
+      signal: AbortSignal.timeout(30_000),
+    }).catch(() => undefined);
+    const text = await response?.text().catch(() => undefined);
+    if (response === undefined || text === undefined) return undefined;
+    return { status: response.status, body: text ? (JSON.parse(text) as Answer['body']) : {} };
+  }
+
+  const passes = async (milliseconds: number) => {
+    await move(milliseconds);
+    await (await living()).ask('setClock', ahead);
+  };
+  const stop = async () => {
+    host?.end();
+    await admin.end();
+    await database.drop();
+  };
+  const variants = await ask('open', { code: CODE, prices: PRICES }).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  return {
+    variants,
+    admin,
+    watch: (aim) => ask('watch', aim),
+    ask,
+    async send(method, path, sent = {}) {
+      let answer: Answer | undefined;
+      let waited = 0;
+      await until(`an answer to ${method} ${path}; the last one was ${answer?.status} ${answer?.body.reason}`, async () => {
+        answer = await request(method, path, sent);
+        const isFinal = answer !== undefined && !COME_BACK.includes(answer.body.reason ?? '');
+        // A lease, of the order (15 s) or of the edge (60 s), ends by itself.
+        if (!isFinal && answer?.status === 409 && (waited += 1) % 30 === 0) await passes(LEASES);
+        return isFinal;
+      });
+      return answer!;
+    },
+    until,
+    deaths: () => deaths,
+    passes,
+    stop,
+  };
+}
+
+interface Host {
+  ask: Ask;
+  isDead(): boolean;
+  end(): void;
+}
+
+async function startHost(told: readonly string[], compiled: string): Promise<Host> {
+  const child = fork(join(import.meta.dirname, 'host.ts'), told, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [], env: { ...process.env, NODE_COMPILE_CACHE: compiled } });
+  let said = '';
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk) => (said += String(chunk)));
+  const isDead = () => child.exitCode !== null || child.signalCode !== null;
+  const died = once(child, 'exit').then(([code, signal]): never => {
+    throw new Error(`The shop died (${signal ?? `exit code ${code}`}). ${said}`);
+  });
+  died.catch(() => undefined);
+  await Promise.race([once(child, 'message'), died]);
+  return { ask: asking(child, died), isDead, end: () => void child.kill('SIGKILL') };
+}
+
+function asking(child: ChildProcess, died: Promise<never>): Host['ask'] {
+  const waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();
+  child.on('message', ({ id, answer, error }: { id: number; answer?: unknown; error?: string }) => {
+    const asked = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) asked?.resolve(answer as never);
+    else asked?.reject(new Error(error));
+  });
+  let asked = 0;
+  return ((name, ...input) => {
+    const answered = new Promise<never>((resolve, reject) => {
+      asked += 1;
+      waiting.set(asked, { resolve, reject });
+      child.send({ id: asked, name, input: input[0] }, (error) => error && reject(error));
+    });
+    return Promise.race([answered, died]);
+  }) as Ask;
+}

@@ -1,0 +1,19 @@
+/** How a long form is run. */
+export interface LongRun {
+  /** administrator's address of a Postgres with the template, see test/support/postgres.ts */
+  server: string;
+  /** folder in which Node keeps compiled code for the next process */
+  compiled: string;
+  /** of everything that is chosen at random: the same number, the same run */
+  seed: number;
+  /** the one case to repeat, as its failure named it */
+  only: string | undefined;
+  /** how much may run at a time */
+  parallel: number;
+  say(line: string): void;
+  /** the time is over, or somebody has had enough: ends with what is done */
+  signal: AbortSignal;
+}
+
+/** Faults in full, where `npm test` tries some. Answers a sentence for each thing that does not hold. */
+export type LongForm = (run: LongRun) => Promise<string[]>;
