@@ -43,11 +43,12 @@ export async function expectRefusal(call: Promise<unknown>, reason: string): Pro
   throw new Finding(`The call has to be refused as ${reason}.`, { reason }, outcome instanceof AppError ? { reason: outcome.reason, message: outcome.message } : outcome);
 }
 
-/** What came of each call, all made at the same time: its answer, or its refusal. One that found nobody free asks again, as a caller would. */
+/** What came of each call, all made at the same time: its answer, or its refusal. */
 export const atOnce = <T>(count: number, call: (index: number) => Promise<T>): Promise<(T | AppError)[]> =>
   Promise.all(Array.from({ length: count }, (_, index) => outcomeOf(() => call(index))));
 
-async function outcomeOf<T>(call: () => Promise<T>, patience = 5): Promise<T | AppError> {
+/** The answer, or the refusal. Who found nobody free asks again, as a caller would. */
+export async function outcomeOf<T>(call: () => Promise<T>, patience = 5): Promise<T | AppError> {
   try {
     return await call();
   } catch (error) {

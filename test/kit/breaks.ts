@@ -29,6 +29,7 @@ const letsIn = (kind: (token: Token | undefined, asked: Asked) => boolean): Brea
 
 const now = () => Date.now() / 1_000;
 const without = (...headers: string[]): Break => ({ asked: (asked) => ({ headers: less(...headers)(asked.headers) }) });
+const neverThere = (path: string): Break => ({ instead: (asked) => (asked.path === path ? json(503, { code: 'unavailable', reason: 'unavailable', message: 'Later.' }) : undefined) });
 
 /** Takes a draft as if it had not said this. */
 const forgets = (...fields: string[]): Break =>
@@ -79,6 +80,7 @@ export const COUPON_BREAKS: Record<string, [string, Break][]> = {
     ['every module may call', letsIn((token, asked) => asked.path === '/quote' && token?.claims.iss !== 'order')],
     ['every module may tell it something', letsIn((token, asked) => asked.path === '/-/events' && token?.claims.iss !== 'order')],
   ],
+  "who calls: another module's event is caller_refused": [['it believes the type', nothingHappens('/-/events', '.happened')]],
   'who calls: every module that may call is let in': [['only the edge may call', { instead: (asked) => (tokenIn(asked)?.claims.iss === 'order' ? json(403, { code: 'protocol', reason: 'caller_refused', message: 'No.' }) : undefined) }]],
   'the protocol: GET of a method is method_not_allowed': [['a GET will do', { asked: ({ method }) => (method === 'GET' ? { method: 'POST', body: '{}' } : {}) }]],
   'the protocol: a body that is not said to be JSON is unsupported_media_type': [['any type of body will do', { asked: ({ headers }) => ({ headers: { ...headers, 'content-type': 'application/json' } }) }]],
@@ -101,6 +103,7 @@ export const COUPON_BREAKS: Record<string, [string, Break][]> = {
     ['its answer lacks a field', answeredOn('/quote', less('codes'))],
     ['it does not say which contract it serves', { answered: ({ headers }) => ({ headers: less('kerf-contract')(headers) }) }],
     ['its answer is not JSON', { answered: () => ({ body: '<html>' }) }],
+    ['it is never there', neverThere('/quote')],
     ['it hangs', { instead: ({ path }) => (path === '/quote' ? new Promise(() => undefined) : undefined) }],
   ],
   'quote: a field that it does not know is ignored': [['it refuses what it does not know', { instead: ({ body }) => (body.includes('addedLater') ? json(422, { code: 'protocol', reason: 'contract_violation', message: 'No.' }) : undefined) }]],
@@ -110,6 +113,8 @@ export const COUPON_BREAKS: Record<string, [string, Break][]> = {
     ['it ignores deadlines', without('kerf-timeout')],
     ['it says that the time is over, and does it all the same', { asked: without('kerf-timeout').asked!, answered: (_, { path }) => (path === '/createPromotion' ? json(504, { code: 'protocol', reason: 'deadline_exceeded', message: 'No.' }) : {}) }],
   ],
+
+  'events: order.expired about what it does not know is answered alike each time it comes': [['it is never there', neverThere('/-/events')]],
 
   'quote: a percentage of the whole, shared by the lines': [
     ['it takes off one won more', inQuotes(({ amount }) => ({ amount: amount + 1 }))],
