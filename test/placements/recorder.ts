@@ -38,6 +38,8 @@ export interface Recorder {
   send(method: string, path: string, sent: Sent): Promise<Answer>;
   /** asks until it is so, and writes nothing down */
   until(seen: () => Promise<boolean>): Promise<void>;
+  /** milliseconds that the shop's clock is ahead of ours from now on */
+  setClock(ahead: number): Promise<void>;
   read(path: string, headers?: Record<string, string>): Promise<Body>;
   /** what was written down so far */
   transcript: Transcript;
@@ -55,7 +57,8 @@ export async function createRecorder(processes: Processes, adminUrl: string): Pr
   const admin = new Client({ connectionString: adminUrl });
   await admin.connect();
   const lines: Transcript = [];
-  const neutral = createNeutral(processes.url);
+  const clock = { ahead: 0, stepBegan: 0 };
+  const neutral = createNeutral(processes.url, () => clock.stepBegan);
   let step = 0;
 
   const request = async (method: string, path: string, { token, headers, body }: Omit<Sent, 'as' | 'later'>): Promise<Answer> => {
@@ -81,6 +84,7 @@ export async function createRecorder(processes: Processes, adminUrl: string): Pr
   return {
     async send(method, path, sent) {
       step += 1;
+      clock.stepBegan = Date.now() + clock.ahead;
       const traceId = String(step).padStart(32, '0');
       const answer = await Promise.race([request(method, path, { ...sent, headers: { ...sent.headers, traceparent: `00-${traceId}-${'1'.padStart(16, '0')}-01` } }), processes.died]);
       if (sent.later) await until(() => sent.later!(answer));
@@ -98,6 +102,10 @@ export async function createRecorder(processes: Processes, adminUrl: string): Pr
       return answer;
     },
     until,
+    async setClock(ahead) {
+      await processes.askAll('setClock', ahead);
+      clock.ahead = ahead;
+    },
     transcript: lines,
     read: async (path, headers = {}) => (await request('GET', path, { headers })).body,
     async finish() {

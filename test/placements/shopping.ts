@@ -163,7 +163,7 @@ async function leave(shop: Shop, { mina: { refreshToken } }: People): Promise<vo
 
 async function letAnOrderExpire(shop: Shop, { single }: Goods): Promise<void> {
   const waiting = await guestOrder(shop, 'that nobody pays', { lines: [{ variantId: single, quantity: 3 }], expectedTotal: 180_000, ...paidBy('sandbox_action') });
-  await shop.processes.askAll('setClock', 45 * 60_000);
+  await shop.setClock(45 * 60_000);
   await shop.until(async () => (await shop.read(`/orders/${waiting.body.id}`, secretOf(waiting))).state === 'expired');
   await shop.send('GET', `/orders/${waiting.body.id}`, { as: 'after its time', headers: secretOf(waiting) });
   await shop.send('GET', '/products/pebble-cup', { as: 'with what is left' });
