@@ -1,7 +1,9 @@
 import { lstat, rm } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { Tls } from '../placement/tls.ts';
 import { ConfigError } from './config-error.ts';
 
@@ -32,6 +34,10 @@ interface Where {
   patience?: { headers: number; request: number };
 }
 
+/** Milliseconds in which connections are still taken and answered, each for the last time: who asks next finds out in an answer, not by a reset. */
+const FAREWELL = 500;
+const LOOK_EVERY = 25;
+
 const NOT_YET: RequestListener = (_req, res) => {
   res.writeHead(503, { 'retry-after': '1' }).end();
 };
@@ -42,14 +48,24 @@ export async function listen({ host, port, preferred, variable, hostVariable = '
   const times = { headersTimeout: patience.headers, requestTimeout: patience.request, keepAliveTimeout: 65_000, connectionsCheckingInterval: Math.min(1_000, patience.headers) };
   const isTls = tls !== undefined && socket === undefined;
   const server = isTls ? createTlsServer({ ...times, ...tls, requestCert: true, rejectUnauthorized: true }) : createServer(times);
+  const underWay = new Set<ServerResponse>();
+  let leaving = false;
   server.on('request', (req, res) => {
-    if (!server.listening) res.setHeader('connection', 'close');
+    if (leaving) res.setHeader('connection', 'close');
+    underWay.add(res);
+    res.once('close', () => underWay.delete(res));
     app(req, res);
   });
+  const close = async (grace: number) => {
+    leaving = true;
+    for (const res of underWay) if (!res.headersSent) res.setHeader('connection', 'close');
+    await farewell(server);
+    await drain(server, grace);
+  };
   if (socket) {
     await removeStale(socket);
     await takesSocket(server, socket);
-    return { port: 0, address: `unix:${socket}`, serve: (next) => void (app = next), close: (grace) => drain(server, grace) };
+    return { port: 0, address: `unix:${socket}`, serve: (next) => void (app = next), close };
   }
   const wanted = port === undefined ? Array.from({ length: 20 }, (_, step) => preferred + step) : [port];
   for (const candidate of wanted) {
@@ -62,7 +78,7 @@ export async function listen({ host, port, preferred, variable, hostVariable = '
       port: taking,
       address: `${isTls ? 'https' : 'http'}://${host}:${taking}`,
       serve: (next) => void (app = next),
-      close: (grace) => drain(server, grace),
+      close,
     };
   }
   throw new ConfigError(`${variable} names a port that is taken: ${wanted[0]}.`);
@@ -107,6 +123,11 @@ const explained = (error: NodeJS.ErrnoException, { host, variable, hostVariable 
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') return new ConfigError(`${hostVariable} names an address that this machine does not have: ${host}.`);
   return error;
 };
+
+async function farewell(server: Server): Promise<void> {
+  const connections = () => promisify(server.getConnections.bind(server))();
+  for (const until = performance.now() + FAREWELL; performance.now() < until && (await connections()) > 0; ) await delay(LOOK_EVERY);
+}
 
 async function drain(server: Server, grace: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
