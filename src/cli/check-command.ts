@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { MODULES } from '../calls.ts';
 import { modules } from '../composition.ts';
 import { type Config, isPeerAddress, readConfig } from '../config.ts';
-import { casesOf, subjectOf } from '../kit/kit.ts';
-import { linesOf, summaryOf } from '../kit/report.ts';
+import { casesOf, hasSuite, subjectOf } from '../kit/kit.ts';
+import { linesOf, summaryOf, unseenOf } from '../kit/report.ts';
 import { answers, type Result, runCases } from '../kit/run.ts';
 import type { Subject } from '../kit/wire.ts';
 import { readServiceKeys } from '../placement/service-keys.ts';
@@ -38,11 +38,11 @@ Exit codes: 0 it does what its contract says, 1 it does not, 2 it could not be c
     const known = casesOf(subject);
     const cases = known.filter((one) => (writes || !one.writes) && (!only || `${one.about}: ${one.name}`.includes(only)));
     if (cases.length === 0) throw new ConfigError(`There is no case with "${only}" in its name${writes ? '' : ' that leaves no trace; with --writes there may be one'}.`);
-    const left = known.filter((one) => one.writes).length;
+    const unseen = unseenOf(name, { suite: hasSuite(name), left: writes ? 0 : known.filter((one) => one.writes).length });
     if (!(await answers(subject))) throw new ConfigError(`Nobody answers at ${url}: start the implementation, or mend --url.`);
-    if (!json) say(`${name} at ${url}, by the contract ${contractHash(subject.contract)}${writes ? '. Test data is written into it.' : `; ${left} cases that write test data are left out (--writes).`}`);
+    if (!json) say(`${name} at ${url}, by the contract ${contractHash(subject.contract)}.${writes ? ' Test data is written into it.' : ''}${unseen}`);
     const results = await runCases(subject, cases, { report: json ? () => undefined : printing() });
-    say(json ? JSON.stringify({ module: name, address: url, contract: contractHash(subject.contract), results }, undefined, 2) : `\n${summaryOf(results)}`);
+    say(json ? JSON.stringify({ module: name, address: url, contract: contractHash(subject.contract), results }, undefined, 2) : `\n${summaryOf(results, unseen)}`);
     if (results.some(({ failure }) => failure)) process.exitCode = 1;
   });
 

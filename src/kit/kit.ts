@@ -13,6 +13,9 @@ import type { Subject } from './wire.ts';
 /** What a module promises beyond the shape of its answers. */
 const SUITES: Readonly<Record<string, readonly Case[]>> = { user: userSuite, catalog: catalogSuite, coupon: couponSuite, inventory: inventorySuite, payment: paymentSuite, order: orderSuite };
 
+/** Whether the kit looks at what the module does, and not only at how it answers. */
+export const hasSuite = (module: string): boolean => module in SUITES;
+
 /** All that an implementation of this contract has to do, by what it is about. */
 export const casesOf = (subject: Subject): Case[] =>
   [...Map.groupBy([...protocolCases(subject), ...(SUITES[subject.contract.module] ?? [])], ({ about }) => about).values()].flat();

@@ -1,4 +1,6 @@
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { AppError } from '../shared/errors.ts';
+import { pathOf } from '../shared/seam/protocol.ts';
 import { Finding } from './expectation.ts';
 import type { Case } from './suite.ts';
 import { openLine, openPool, type Subject, type Wire } from './wire.ts';
@@ -16,6 +18,8 @@ export interface Failure {
   answered?: unknown;
   /** the last request of the case, on one line */
   sent?: string;
+  /** header and claims of its token, where the case chose it; never the signature */
+  token?: unknown;
 }
 
 /** Milliseconds for one case: who takes longer is reported and not waited for. */
@@ -55,10 +59,22 @@ export async function runCases(subject: Subject, cases: readonly Case[], { repor
 
 function failureOf(error: unknown, wire: Wire, signal: AbortSignal, patience: number): Failure {
   const { sent } = wire.last;
-  const request = sent && { sent: `${sent.method ?? 'POST'} ${sent.module ?? wire.subject.contract.module}/${sent.path} ${sent.body ?? ''}`.trim() };
+  const request = sent && {
+    sent: `${sent.method ?? 'POST'} ${pathOf(sent.module ?? wire.subject.contract.module, sent.path)} ${sent.body ?? ''}`.trim(),
+    ...(sent.token !== undefined && { token: readable(sent.token) }),
+  };
   if (signal.aborted) return { sentence: `It took longer than ${patience / 1_000} seconds.`, ...request };
   if (error instanceof Finding) return { sentence: error.message, expected: error.expected, answered: error.answered, ...request };
   if (error instanceof AppError) return { sentence: `The call was refused as ${error.reason}: ${error.message}`, expected: 'an answer', answered: { code: error.code, reason: error.reason, details: error.details }, ...request };
   const { code, message } = error as { code?: string; message?: string };
   return { sentence: code ? `The connection broke before the answer came (${code}).` : `The kit itself broke: ${message}`, ...request };
+}
+
+function readable(token: string | null): unknown {
+  if (token === null) return 'none';
+  try {
+    return { header: decodeProtectedHeader(token), claims: decodeJwt(token) };
+  } catch {
+    return 'one that cannot be read';
+  }
 }
