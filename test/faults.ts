@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { crashEverywhere } from './faults/crash-points.ts';
+import { inFull } from './faults/in-full.ts';
 import type { LongForm } from './faults/long-form.ts';
 import { withCompiled } from './placements/choices.ts';
 import { startTestPostgres } from './support/postgres.ts';
@@ -8,6 +9,8 @@ import { startTestPostgres } from './support/postgres.ts';
 /** Every long form, by its name on the command line. */
 const LONG_FORMS: Readonly<Record<string, LongForm>> = {
   'crash-points': crashEverywhere,
+  contention: inFull('test/faults/contention.test.ts'),
+  shoppers: inFull('test/faults/shop-model.test.ts'),
 };
 
 interface Options {

@@ -77,8 +77,8 @@ function v1(edge: Edge, guarded: RequestHandler) {
   const byPath = Map.groupBy(edge.routes.toSorted(literalFirst), ({ path }) => path.replaceAll(/\{(\w+)\}/g, ':$1'));
   for (const [path, routes] of byPath) {
     for (const route of routes) {
-      if (route.guarded) router[route.method](path, guarded);
-      router[route.method](path, serveRoute(route, { authenticate, idempotency, log: edge.log }));
+      if (route.guarded === true) router[route.method](path, guarded);
+      router[route.method](path, serveRoute(route, { authenticate, idempotency, guard: guarded, log: edge.log }));
     }
     router.all(path, methodNotAllowed(routes));
   }

@@ -15,6 +15,8 @@ import { invalidInput, problemOf } from './problem.ts';
 export interface Serving {
   authenticate: (authorization: string | undefined) => Promise<Principal>;
   idempotency: IdempotencyStore;
+  /** the strict limit, for routes of which only some bodies meet it */
+  guard: RequestHandler;
   log: Logger;
 }
 
@@ -30,6 +32,7 @@ export function serveRoute(route: Route, serving: Serving): RequestHandler {
     authorize(principal, route.access);
     await bodyRead(req, res);
     const call = readCall(route, req, principal);
+    if (typeof route.guarded === 'function' && route.guarded(call.body)) await serving.guard(req, res, () => undefined);
     res.vary('authorization').setHeader('cache-control', route.cacheable && principal.kind === 'guest' ? 'no-cache' : 'no-store');
     send(res, await answerOnce(route, call, serving));
   };

@@ -79,8 +79,8 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   idempotency?: 'edge' | 'edge-required' | 'module';
   /** If-Match is required and parsed into `call.version` */
   ifMatch?: boolean;
-  /** the strict limit against guessing, per address (and per account where one is named) */
-  guarded?: boolean;
+  /** the strict limit against guessing, per address (and per account where one is named); or which bodies meet it */
+  guarded?: boolean | ((body: z.output<B>) => boolean);
   /** the same for everybody who is not signed in: may be kept and revalidated by its ETag; all else is `no-store` */
   cacheable?: boolean;
   /** any content type and no JSON parsing: the handler reads `rawBody` */

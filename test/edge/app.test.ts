@@ -22,6 +22,7 @@ const routes = [
       if (body.name === 'taken') throw conflict('name_taken', 'That name is taken.', { name: body.name });
       if (body.name === 'flaky' && (failures += 1) === 1) throw unavailable();
       if (body.name === 'slow') await new Promise<void>((resolve) => { release = resolve; });
+      if (body.name === 'deep') throw conflict('too_deep', 'Deep.', JSON.parse(`{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`) as Record<string, unknown>);
       if (body.name === 'broken') throw new Error('select secret_column from somewhere');
       return { body: { name: body.name, by: operationId, secret: 'left out' } };
     },
@@ -82,6 +83,11 @@ describe('every answer', () => {
     const { left } = (await request(api.app).get('/v1/hurry').expect(200)).body as { left: number };
     expect(left).toBeGreaterThan(0);
     expect(left).toBeLessThanOrEqual(30_000);
+  });
+
+  it('that cannot be written down is a problem all the same, and no page', async () => {
+    const { body, headers } = await create('deep').expect(500);
+    expect([body, headers['content-type']]).toMatchObject([{ reason: 'internal' }, expect.stringContaining('application/problem+json')]);
   });
 
   it('tells nothing of what broke inside', async () => {
@@ -218,6 +224,23 @@ describe('a page on another origin', () => {
     });
     expect((await preflight('https://other.test')).headers['access-control-allow-origin']).toBeUndefined();
     expect((await create('a').set('origin', 'https://front.test').expect(201)).headers['access-control-expose-headers']).toContain('ETag');
+  });
+});
+
+describe('the strict limit', () => {
+  it('of a route that names which bodies can guess is met by those alone', async () => {
+    const guess = route({
+      ...common, method: 'post', path: '/guesses', operationId: 'guess', access: 'anyone', guarded: ({ codes }) => codes.length > 0,
+      body: z.strictObject({ codes: z.array(z.string()) }),
+      responses: { 200: { description: 'heard', schema: Thing } },
+      handle: async () => ({ body: { name: 'x', by: 'anyone' } }),
+    });
+    const limited = await createTestApp([guess], undefined, 1_000);
+    const statuses = [];
+    for (let tries = 0; tries < 21; tries += 1) statuses.push((await request(limited.app).post('/v1/guesses').send({ codes: ['A'] })).status);
+    expect(statuses).toEqual([...Array.from({ length: 20 }, () => 200), 429]);
+    await request(limited.app).post('/v1/guesses').send({ codes: [] }).expect(200);
+    await limited.close();
   });
 });
 

@@ -11,7 +11,7 @@ import { guardStatements } from './statement-guard.ts';
 const ISSUER = 'http://shop.test';
 
 /** The real edge around some routes, for a module's own route tests: `request(app)…` with supertest. */
-export async function createTestApp(routes: readonly Route[], now: () => Date = () => new Date()) {
+export async function createTestApp(routes: readonly Route[], now: () => Date = () => new Date(), rateLimit = 0) {
   const database = await createTestDatabase();
   const edgeDb = connect({ url: database.url('edge'), applicationName: 'test edge', poolSize: 5 });
   const checkRefusals = guardStatements(edgeDb, 'edge');
@@ -29,7 +29,7 @@ export async function createTestApp(routes: readonly Route[], now: () => Date = 
     metrics: createMetrics(),
     issuer: ISSUER,
     now,
-    rateLimit: 0,
+    rateLimit,
     trustProxy: 0,
     corsOrigins: ['https://front.test'],
     ready: async () => undefined,

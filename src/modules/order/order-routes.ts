@@ -59,6 +59,7 @@ export function orderRoutes(orders: Orders): Route[] {
         'A repeat with the same Idempotency-Key answers the same, marked by the header idempotent-replayed.',
       access: 'anyone',
       idempotency: 'module',
+      guarded: ({ codes = [] }) => codes.length > 0,
       body: OrderRequest,
       responses: { 201: { description: 'The order', schema: PlacedOrder } },
       problems: {

@@ -126,6 +126,12 @@ describe('orders', () => {
     await refused({ payment: { provider: 'nobody', token: 'x' } }, 409, { reason: 'unknown_provider' });
   });
 
+  it('meet the strict limit when they come with codes, like a code for a cart', () => {
+    const { guarded } = orderRoutes(shop.orders).find(({ operationId }) => operationId === 'placeOrder')!;
+    const meets = guarded as (body: object) => boolean;
+    expect([meets({ codes: ['GUESS'] }), meets({ codes: [] }), meets({})]).toEqual([true, false, false]);
+  });
+
   it('are refused in the same words by the same key, which is told apart by a header alone', async () => {
     const body = { ...guestOrder(shop.sell()), payment: { provider: 'sandbox', token: 'sandbox_declined' } };
     const key = newId();
