@@ -5,35 +5,37 @@ import { modules } from '../../src/composition.ts';
 import type { Route } from '../../src/shared/http.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { startTestKerf, type TestKerf } from '../support/kerf.ts';
+import { EXTREMES } from './groupings.ts';
 
 /* Generated from what is mounted: a new route is held to all of this without anybody thinking of it. */
 
-let shop: TestKerf;
-let staff: { authorization: string };
-let customer: { authorization: string };
-let customerId: string;
-beforeAll(async () => {
-  shop = await startTestKerf();
-  staff = (await shop.as('staff')).headers;
-  ({ headers: customer, userId: customerId } = await shop.as('customer'));
-});
-afterAll(() => shop.stop());
-
-const everyRoute = (which: (route: Route) => boolean, check: (route: Route) => Promise<void>) => async () => {
-  const chosen = shop.kerf.routes.filter(which);
-  expect(chosen.length).toBeGreaterThan(5);
-  for (const route of chosen) await check(route);
-};
-
 const pathOf = (route: Route, fill = newId) => `/v1${route.path.replaceAll(/\{\w+\}/g, () => fill())}`;
-const call = (route: Route, path = pathOf(route)) => {
-  const sent = request(shop.app)[route.method](path).set('idempotency-key', newId());
-  return route.ifMatch ? sent.set('if-match', '"1"') : sent;
-};
 const name = (route: Route) => `${route.method.toUpperCase()} ${route.path}`;
 const outcome = (route: Route, status: number) => `${name(route)} → ${status}`;
 
-describe('every operation', () => {
+describe.each(EXTREMES)('every operation, $placement', { timeout: 120_000 }, (placement) => {
+  let shop: TestKerf;
+  let staff: { authorization: string };
+  let customer: { authorization: string };
+  let customerId: string;
+  beforeAll(async () => {
+    shop = await startTestKerf(placement);
+    staff = (await shop.as('staff')).headers;
+    ({ headers: customer, userId: customerId } = await shop.as('customer'));
+  });
+  afterAll(() => shop.stop());
+
+  const everyRoute = (which: (route: Route) => boolean, check: (route: Route) => Promise<void>) => async () => {
+    const chosen = shop.kerf.routes.filter(which);
+    expect(chosen.length).toBeGreaterThan(5);
+    for (const route of chosen) await check(route);
+  };
+
+  const call = (route: Route, path = pathOf(route)) => {
+    const sent = request(shop.app)[route.method](path).set('idempotency-key', newId());
+    return route.ifMatch ? sent.set('if-match', '"1"') : sent;
+  };
+
   it('is documented, and nothing else is', async () => {
     const { body } = await request(shop.app).get('/openapi.json').expect(200);
     const documented = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
