@@ -132,4 +132,16 @@ export const listingCases: CouponCases = {
   },
 };
 
+export const auditCases: CouponCases = {
+  'answers what each order has used up, from the order that is asked for on': async ({ service: coupon }) => {
+    const promotion = await promote(coupon);
+    const [first, second] = [await reserve(coupon, basketWith([promotion])), await reserve(coupon, basketWith([promotion]))].toSorted() as [string, string];
+    await coupon.release({ orderId: second });
+    const factsOf = (orderId: string, state: string) => ({ orderId, redemptions: [{ promotionId: promotion.id, code: promotion.codes[0], amount: 5_000, state }] });
+    const { items } = await coupon.audit({ from: first, limit: 1_000 });
+    expectMatch(items.filter(({ orderId }) => [first, second].includes(orderId)), [factsOf(first, 'reserved'), factsOf(second, 'released')], 'What is said of the two orders');
+    expectMatch((await coupon.audit({ from: first, limit: 1 })).items, [factsOf(first, 'reserved')], 'A page of one');
+  },
+};
+
 const update = (coupon: Coupon, { id, version }: { id: string; version: number }, draft: Partial<Draft>) => coupon.updatePromotion({ id, version, draft: draftOf(draft) });

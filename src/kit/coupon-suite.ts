@@ -2,7 +2,7 @@ import type { couponContract } from '../modules/coupon/contract.ts';
 import { orderContract } from '../modules/order/contract.ts';
 import { newId } from '../shared/ids.ts';
 import { basketOf, basketWith, type CouponCases, draftOf, promote, reservationOf, reserve, used } from './coupon-goods.ts';
-import { creatingCases, listingCases, updatingCases } from './coupon-promotion-cases.ts';
+import { auditCases, creatingCases, listingCases, updatingCases } from './coupon-promotion-cases.ts';
 import { quoteCases } from './coupon-quote-cases.ts';
 import { atOnce, countsOf, eventually, expectMatch, expectRefusal, expectSameAgain, inSeconds, waitUntil } from './expectation.ts';
 import { type Case, writing } from './suite.ts';
@@ -201,4 +201,5 @@ export const couponSuite: Case<typeof couponContract>[] = [
   ...writing('createPromotion', creatingCases),
   ...writing('updatePromotion', updatingCases),
   ...writing('listPromotions', listingCases),
+  ...writing('audit', auditCases),
 ];

@@ -165,7 +165,9 @@ function inputCases(name: string, { contract }: Subject): Case[] {
     ...wrong,
     'answers or refuses as its contract says': (wire) => ask(wire, name, sampleOf(method)),
     'a field that it does not know is ignored': (wire) => ask(wire, name, { ...(sampleOf(method) as object), addedLater: { by: 'a newer caller' } }),
-    'is not begun when the caller has no time left': (wire) => wire.expectRefused({ path: name, body: JSON.stringify(sampleOf(method)), timeout: 0 }, 'deadline_exceeded'),
+    'is not begun when the caller has no time left, or says a time that is none': async (wire) => {
+      for (const timeout of [0, -1, 'abc']) await wire.expectRefused({ path: name, body: JSON.stringify(sampleOf(method)), timeout }, 'deadline_exceeded');
+    },
   });
 }
 

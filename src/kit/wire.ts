@@ -33,8 +33,8 @@ export interface Request {
   type?: string;
   /** default: a good one of a caller; null: none */
   token?: string | null;
-  /** milliseconds that it is told we wait */
-  timeout?: number;
+  /** milliseconds that it is told we wait, or what is none */
+  timeout?: number | string;
 }
 
 export interface Answer {

@@ -107,7 +107,10 @@ export const COUPON_BREAKS: Record<string, [string, Break][]> = {
     ['it hangs', { instead: ({ path }) => (path === '/quote' ? new Promise(() => undefined) : undefined) }],
   ],
   'quote: a field that it does not know is ignored': [['it refuses what it does not know', { instead: ({ body }) => (body.includes('addedLater') ? json(422, { code: 'protocol', reason: 'contract_violation', message: 'No.' }) : undefined) }]],
-  'quote: is not begun when the caller has no time left': [['it ignores deadlines', without('kerf-timeout')]],
+  'quote: is not begun when the caller has no time left, or says a time that is none': [
+    ['it ignores deadlines', without('kerf-timeout')],
+    ['it takes a word for ten seconds', { asked: (asked) => (asked.headers['kerf-timeout'] === 'abc' ? without('kerf-timeout').asked!(asked) : {}) }],
+  ],
   'createPromotion: wrong inputs are contract_violation': [['it makes up what is missing', MAKES_UP]],
   'createPromotion: does nothing when the caller has no time left': [
     ['it ignores deadlines', without('kerf-timeout')],
@@ -138,6 +141,13 @@ export const COUPON_BREAKS: Record<string, [string, Break][]> = {
   'quote: while it is paused': [['it is always on', forgets('active')], ['its reason is another', reasonInstead('paused', 'ended')]],
   'quote: says limit_reached once the last use is taken': [['there is no limit', forgets('totalLimit')]],
   'quote: says customer_limit_reached to the account that has had its uses, and to no other': [['every customer is the same', askedOn('/reserve', (body: { basket: object }) => ({ ...body, basket: { ...body.basket, customerId: randomUUID() } }))]],
+  'audit: answers what each order has used up, from the order that is asked for on': [
+    ['it says that nobody has used up anything', answeredOn('/audit', () => ({ items: [], next: null }))],
+    ['it begins with the first order there is', askedOn('/audit', (body: object) => ({ ...body, from: null }))],
+  ],
+  'quote: knows a guest by the address, however it is written': [
+    ['every tag is another guest', taggedApart('/quote')],
+  ],
   'quote: does not depend on the order of the codes': [['the first code wins', askedOn('/quote', (body: { codes: string[] }) => ({ ...body, codes: body.codes.slice(0, 1) }))]],
 
   'reserve: takes one use of each, and answers a repeat the same without a second effect': [
@@ -204,8 +214,14 @@ export const INVENTORY_BREAKS: Record<string, [string, Break][]> = {
     ['it takes every delivery for an event of its own', askedOn('/-/events', (body: object) => ({ ...body, id: randomUUID() }))],
   ],
   'listLevels: gives every movement once, newest first, page by page': [['every page is the first', askedOn('/listMovements', less('cursor'))]],
+  'listLevels: gives every level once, by variant id, page by page': [['nothing is ever scarce', { instead: ({ path, body }) => (path === '/listLevels' && body.includes('"below"') ? json(200, { items: [], nextCursor: null }) : undefined) }]],
   'listLevels: refuses a cursor that it has not given': [['it takes any cursor', askedOn('/listMovements', less('cursor'))]],
 };
+
+/** Takes an address with a tag for another one. */
+function taggedApart(path: string): Break {
+  return askedOn(path, (basket: { email: string | null }) => ({ ...basket, email: basket.email?.replace('+', '.') ?? null }));
+}
 
 /** Is busy with the first call until the second comes, and takes no other beside it. */
 function oneAtATime(): Break {

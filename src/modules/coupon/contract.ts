@@ -10,7 +10,7 @@ export const Code = z.string().trim().min(1).max(64).meta({ id: 'CouponCode', ex
 
 /** What is bought, as far as discounts depend on it. Prices are catalogue prices in the basket's currency. */
 export const Basket = z.object({
-  /** limits per customer count by account, or for a guest by normalized e-mail; with neither, no limited promotion applies */
+  /** limits per customer count by account, or for a guest by e-mail (NFKC, lower case, no `+tag`); with neither, no limited promotion applies */
   customerId: Id.nullable(),
   email: z.email().nullable(),
   currency: Currency,
