@@ -32,7 +32,7 @@ const contract = defineContract({
 type Bench = Service<typeof contract>;
 
 const service: Bench = { levels: async ({ ids }) => ({ levels: ids.map((id) => ({ id, onHand: 12, reserved: 3, backorder: false })) }) };
-const tokens = createServiceTokens(derivedKeys('the bench has no secrets, but needs one'), () => new Date());
+const tokens = createServiceTokens(derivedKeys('the bench has no secrets, but needs one', ['order']), () => new Date());
 const log = createLogger('silent');
 
 const bare: RequestListener = (req, res) => {
@@ -47,7 +47,7 @@ const bare: RequestListener = (req, res) => {
 };
 
 async function serveAll(sockets: { seam: string; bare: string }): Promise<void> {
-  const seam = serve({ served: [{ contract, service, deliver: async () => undefined, callers: ['order'], publishers: [] }], tokens, log });
+  const seam = serve({ served: [{ contract, service, deliver: async () => undefined, callers: ['order'], publishers: [] }], tokens, log, refused: () => undefined });
   const ports = await Promise.all(
     [seam, bare].flatMap((listener, index) =>
       [0, Object.values(sockets)[index]!].map(async (where) => {

@@ -88,7 +88,7 @@ export interface Kerf {
 export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_HERE, now = () => new Date(), forceWire = false, policy = {}, serviceKeys }: Composition): Kerf {
   assertComplete(placement, MODULES, topology);
   if (serviceKeys) assertKeys(serviceKeys, placement, topology);
-  const serviceTokens = createServiceTokens(serviceKeys ?? derivedKeys(settings.secret), now);
+  const serviceTokens = createServiceTokens(serviceKeys ?? derivedKeys(settings.secret, [...MODULES, 'edge']), now);
   const metrics = createMetrics();
   const observation = createObservation(now, metrics);
   const peers = createPeers({ placement, tokens: serviceTokens, log, policy });
@@ -171,6 +171,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
       })),
       tokens: serviceTokens,
       log,
+      refused: (module, reason) => metrics.seamRefused.inc({ module, reason }),
     }),
     peers: peers.all(),
     metrics,

@@ -145,12 +145,10 @@ export function meaningOf(contract: Contract, name: string, answer: Answer): unk
   }
   const error = WireError.safeParse(answer.body);
   if (!error.success) throw new Finding('A refusal says code, reason and message.', { code: 'conflict', reason: reasons[0] ?? 'unavailable', message: 'One sentence for people.' }, seen(answer));
-  const { code, reason } = error.data;
+  const { code } = error.data;
   if (code === 'protocol') throw new Finding(`${name} has to take this call.`, 'an answer, or a refusal of the contract', seen(answer));
   if (answer.status !== HTTP_STATUS[code as ErrorCode]) throw new Finding(`A refusal of code ${code} has another status.`, HTTP_STATUS[code as ErrorCode] ?? `a code of ${Object.keys(HTTP_STATUS).join(', ')}`, seen(answer));
-  const known = [...reasons, 'unavailable', 'internal'];
-  if (!known.includes(reason)) throw new Finding(`The contract of ${name} does not know this reason.`, known, seen(answer));
-  throw errorFromWire(answer.body);
+  throw errorFromWire(answer.body, reasons) ?? new Finding(`The contract of ${name} does not know this reason.`, [...reasons, 'unavailable', 'internal'], seen(answer));
 }
 
 export const seen = ({ status, body, text }: Answer) => ({ status, body: body ?? text });

@@ -39,7 +39,7 @@ export function assertKeys(keys: ServiceKeys, { hosts, edge }: Placement, topolo
 
 /** What a host with these modules is given: their private keys, and everybody's public ones. */
 export function serviceKeySet(secret: string, { hosts, everybody }: { hosts: readonly string[]; everybody: readonly string[] }): { keys: JsonWebKey[] } {
-  const { privateKey } = derivedKeys(secret);
+  const { privateKey } = derivedKeys(secret, everybody);
   const jwk = (name: string) => (hosts.includes(name) ? privateKey(name) : createPublicKey(privateKey(name))).export({ format: 'jwk' });
   return { keys: everybody.map((name) => ({ kid: name, ...jwk(name) })) };
 }

@@ -83,6 +83,9 @@ export type Input<C extends Contract, Name extends keyof C['methods']> = z.outpu
 export type Output<C extends Contract, Name extends keyof C['methods']> = z.output<C['methods'][Name]['output']>;
 export type EventData<T extends EventType> = z.output<T['data']>;
 
+/** Characters of an error's details. */
+const LARGEST_DETAILS = 262_144;
+
 /** An error as it crosses the seam: the reason survives, the class and the stack do not. */
 export const WireError = z.object({
   code: z.string(),
@@ -96,14 +99,26 @@ export function errorToWire(error: unknown): z.infer<typeof WireError> {
   return { code, reason, message, ...(details && { details }) };
 }
 
-export function errorFromWire(wire: unknown): AppError {
+/** Undefined for what a method with these reasons does not answer: whoever sends it, it is no refusal to hand on. */
+export function errorFromWire(wire: unknown, reasons: readonly string[]): AppError | undefined {
   const { code, reason, message, details } = WireError.parse(wire);
-  return new AppError(code as ErrorCode, reason, message, details);
+  if (reason === 'internal') return toAppError(undefined);
+  if (reason === 'unavailable') return code === 'unavailable' ? new AppError(code, reason, message) : undefined;
+  return reasons.includes(reason) ? new AppError(code as ErrorCode, reason, message, canBeHandedOn(details) ? details : undefined) : undefined;
+}
+
+/** Not so large, nor so deep, that whoever writes it down again breaks. */
+function canBeHandedOn(details: unknown): boolean {
+  try {
+    return JSON.stringify(details ?? {}).length <= LARGEST_DETAILS;
+  } catch {
+    return false;
+  }
 }
 
 /**
  * The same service behind the encoding of the wire: inputs and answers are checked against the contract and go through
- * JSON, errors lose their class. With it a test shows that a module would answer the same from another process.
+ * JSON, errors lose their class and have a reason that is listed. With it a test shows that a module would answer the same from another process.
  */
 export function overWire<C extends Contract>(contract: C, service: Service<C>): Service<C> {
   const calls = Object.entries(contract.methods).map(([name, method]) => [
@@ -112,7 +127,8 @@ export function overWire<C extends Contract>(contract: C, service: Service<C>): 
       const received = checked(method.input, input, `${contract.module}.${name} input`);
       const call = service[name as keyof Service<C>] as (input: unknown) => Promise<unknown>;
       const answer = await call(received).catch((error: unknown) => {
-        throw errorFromWire(JSON.parse(JSON.stringify(errorToWire(error))));
+        const wire: unknown = JSON.parse(JSON.stringify(errorToWire(error)));
+        throw errorFromWire(wire, method.reasons) ?? new Error(`${contract.module}.${name} answered a reason that its contract does not list.`, { cause: error });
       });
       return checked(method.output, answer, `${contract.module}.${name} output`);
     },

@@ -35,6 +35,12 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers: [registry],
     }),
+    seamRefused: new Counter({
+      name: 'kerf_seam_refusals_total',
+      help: 'Calls of other processes that were not handed on, by the reason of the protocol',
+      labelNames: ['module', 'reason'],
+      registers: [registry],
+    }),
     calls: new Histogram({
       name: 'kerf_call_seconds',
       help: 'Calls between modules, and of the public API to them, by how they ended',

@@ -15,6 +15,8 @@ export interface CouponProcess {
   address: string;
   /** what it wrote to its log so far */
   log(): string;
+  /** starts a second one in the same place; throws with its last words when it does not come to answer */
+  startBeside(): Promise<unknown>;
   /** ends it as a power failure would, and starts it again on the same file */
   crash(): Promise<void>;
   stop(): Promise<void>;
@@ -33,6 +35,7 @@ export async function startCoupon(keys: { KERF_SECRET: string } | { KERF_SERVICE
   return {
     address: `unix:${socket}`,
     log: () => log,
+    startBeside: run,
     async crash() {
       await ended(running, 'SIGKILL');
       running = await run();
@@ -46,7 +49,7 @@ export async function startCoupon(keys: { KERF_SECRET: string } | { KERF_SERVICE
 
 /** The module as another one holds it. */
 export const callerOf = ({ address }: CouponProcess, from = 'order'): Remote<typeof couponContract> =>
-  client(couponContract, { from, address, tokens: createServiceTokens(derivedKeys(TEST_SECRET), () => new Date()), misfits: () => [], log: createLogger('silent') });
+  client(couponContract, { from, address, tokens: createServiceTokens(derivedKeys(TEST_SECRET, []), () => new Date()), misfits: () => [], log: createLogger('silent') });
 
 /** What a program that sees the package `coupon` prints, given `input`; both are JSON. */
 export async function askPython<Answer>(program: string, input: unknown): Promise<Answer> {

@@ -7,7 +7,7 @@ import { derivedKeys } from '../../src/shared/seam/service-token.ts';
 import { TEST_SECRET } from '../support/constants.ts';
 import { startTestKerf, type TestKerf } from '../support/kerf.ts';
 
-export const subjectAt = (module: string, address: string): Subject => subjectOf(modules, module, { address, keys: derivedKeys(TEST_SECRET) });
+export const subjectAt = (module: string, address: string): Subject => subjectOf(modules, module, { address, keys: derivedKeys(TEST_SECRET, []) });
 
 /** Every module behind an address of its own. */
 export async function startApart(): Promise<TestKerf & { address(module: string): string }> {

@@ -28,7 +28,7 @@ const changed = (kid: string, change: (key: JsonWebKey) => JsonWebKey | undefine
 describe('the keys of a host', () => {
   it('let its modules speak for themselves, and hear the others', async () => {
     const { keys } = readServiceKeys(await fileOf(setFor('coupon')));
-    const [apart, together] = [createServiceTokens(keys, () => new Date()), createServiceTokens(derivedKeys(SECRET), () => new Date())];
+    const [apart, together] = [createServiceTokens(keys, () => new Date()), createServiceTokens(derivedKeys(SECRET, [...MODULES, 'edge']), () => new Date())];
     expect(await together.callerOf(await apart.tokenFor('coupon', 'order'), 'order')).toBe('coupon');
     expect(await apart.callerOf(await together.tokenFor('order', 'coupon'), 'coupon')).toBe('order');
   });

@@ -4,9 +4,9 @@ import { currentContext, timeLeft, withDeadline } from '../context.ts';
 import { type Contract, type ContractDescription, contractHash, describeContract, errorFromWire, type Service, WireError } from '../contract.ts';
 import { HTTP_STATUS, unavailable } from '../errors.ts';
 import type { Deliver } from '../events.ts';
-import { CONTRACT, CONTRACT_HEADER, EVENTS, pathOf, TIMEOUT_HEADER } from './protocol.ts';
+import { CONTRACT, CONTRACT_HEADER, EVENTS, pathOf, PROTOCOL_STATUS, type ProtocolReason, TIMEOUT_HEADER } from './protocol.ts';
 import { roundTrip } from './round-trip.ts';
-import { backOff, createBreaker, createBulkhead, createRetryBudget, DEFAULT_POLICY, type EdgePolicy, LostCall } from './resilience.ts';
+import { backOff, createBreaker, createBulkhead, createRetryBudget, DEFAULT_POLICY, type EdgePolicy, LostCall, RefusedCall } from './resilience.ts';
 import type { ServiceTokens } from './service-token.ts';
 
 export interface Remote<C extends Contract> {
@@ -22,6 +22,8 @@ export interface Remote<C extends Contract> {
   check(): Promise<void>;
   /** whether its contract was seen to fit and it has not gone quiet since; asks nobody */
   answers(): boolean;
+  /** why the peer took none of our calls, by the protocol; undefined once it takes one, or is lost */
+  refusal(): ProtocolReason | undefined;
   /** of the breaker, and how many calls stand in line */
   state(): { breaker: 'closed' | 'open' | 'half-open'; waiting: number };
   close(): Promise<void>;
@@ -52,6 +54,9 @@ interface Message {
 /** Milliseconds: a handler may do as much as a job. */
 const EVENT_TIMEOUT = 30_000;
 
+/** It is not this call that is refused: none of this process would be taken. */
+const REFUSES_ALL: ReadonlySet<ProtocolReason> = new Set(['unknown_module', 'caller_unknown']);
+
 /** The other side speaks a contract that ours cannot talk to. */
 export class ContractMismatch extends Error {}
 
@@ -67,6 +72,7 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
   let checked: Promise<void> | undefined;
   let fits = false;
   let comparing = false;
+  let refused: { refusal: ProtocolReason; told: string } | undefined;
 
   /** Before the first call, and again after an answer from a version that nobody compared yet. */
   const check = () =>
@@ -138,9 +144,12 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
       breaker.assertClosed();
       const begun = performance.now();
       const answer = await exchange(message, timeLeft()).catch((error: unknown) => {
-        breaker.failed(begun);
+        if (!(error instanceof RefusedCall)) refused = undefined;
+        if (error instanceof RefusedCall && !REFUSES_ALL.has(error.refusal)) breaker.succeeded();
+        else breaker.failed(begun);
         throw error;
       });
+      refused = undefined;
       breaker.succeeded();
       return answer();
     });
@@ -168,22 +177,31 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
     // Without it the answer is somebody else's: many a server says 200 and `{}` to anything.
     if (status === 200 && typeof hash !== 'string') throw new LostCall(`${module} answered without saying what contract it serves.`, true);
     if (typeof hash === 'string' && !fitting.has(hash)) checked = undefined;
-    return meaningOf(status, text);
+    return meaningOf(path, status, text);
   }
 
-  function meaningOf(status: number, text: string): () => unknown {
+  function meaningOf(path: string, status: number, text: string): () => unknown {
     const answer = parsed(text);
     if (status === 200) return () => answer;
     const error = WireError.safeParse(answer).data;
-    if (!error || !(error.code === 'protocol' || Object.hasOwn(HTTP_STATUS, error.code))) throw new LostCall(`${module} answered ${status} with something else than an error of Kerf.`, true);
-    const { code, reason, message } = error;
-    if (code === 'protocol') {
-      if (reason !== 'deadline_exceeded') log.error({ module, address, reason, detail: message }, 'the other side does not take calls of this process');
-      throw new LostCall(`${module} answered ${reason}.`, reason === 'deadline_exceeded');
+    if (!error || !(error.code === 'protocol' ? Object.hasOwn(PROTOCOL_STATUS, error.reason) : Object.hasOwn(HTTP_STATUS, error.code))) {
+      throw new LostCall(`${module} answered ${status} with something else than an error of Kerf.`, true);
     }
+    if (error.code === 'protocol') throw lostOrRefused(path, error.reason as ProtocolReason, error.message);
     return () => {
-      throw errorFromWire(answer);
+      const refusal = errorFromWire(answer, contract.methods[path]?.reasons ?? []);
+      if (!refusal) log.error({ module, path, reason: error.reason, detail: error.message }, 'a refusal over the seam has a reason that the contract does not list');
+      throw refusal ?? unavailable();
     };
+  }
+
+  /** The log hears of it when it changes, not at every try. */
+  function lostOrRefused(path: string, refusal: ProtocolReason, detail: string): LostCall | RefusedCall {
+    if (refusal === 'deadline_exceeded') return new LostCall(`${module} answered ${refusal}.`, true);
+    const told = `${path} ${refusal} ${detail}`;
+    if (refused?.told !== told) log.error({ module, address, path, reason: refusal, detail }, 'the other side does not take calls of this process');
+    refused = { refusal, told };
+    return new RefusedCall(refusal);
   }
 
   const methods = Object.entries(contract.methods).map(([name, { timeout = policy.timeout }]) => [name, (input: unknown) => withDeadline(timeout, () => call(name, input))]);
@@ -199,6 +217,7 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
       checked = undefined;
       return check();
     },
+    refusal: () => refused?.refusal,
     answers: () => fits && breaker.state() === 'closed',
     state: () => ({ breaker: breaker.state(), waiting: through.waiting() }),
     close: () => pool.close(),

@@ -1,4 +1,5 @@
 import { AppError, unavailable } from '../errors.ts';
+import type { ProtocolReason } from './protocol.ts';
 
 /** What keeps trouble on one edge of the call table from becoming trouble of the caller. Times in milliseconds. */
 export interface EdgePolicy {
@@ -61,29 +62,30 @@ export function createBreaker({ failures, patience, pause, longestPause }: Pick<
   let quietSince = 0;
   let openUntil = 0;
   let nextPause = pause;
-  let probing = false;
+  /** when the call that tries whether it is back was let through */
+  let probing: number | undefined;
   return {
     /** throws `unavailable` at once while the peer is left alone */
     assertClosed(): void {
       if (openUntil === 0) return;
-      if (now() < openUntil || probing) throw unavailable();
-      probing = true;
+      if (now() < openUntil || probing !== undefined) throw unavailable();
+      probing = now();
     },
     succeeded(): void {
       inARow = 0;
       quietSince = now();
       openUntil = 0;
-      probing = false;
+      probing = undefined;
       nextPause = pause;
     },
-    /** `begun`: when the call that failed was made. One from before the pause says nothing new. */
+    /** `begun`: when the call that failed was made. One from before the pause, or before the call that tries, says nothing new. */
     failed(begun: number): void {
-      if (openUntil > 0 && !probing) return;
+      if (openUntil > 0 && begun < (probing ?? Infinity)) return;
       if (inARow === 0) quietSince = Math.max(quietSince, begun);
       inARow += 1;
       const tired = inARow >= failures || now() - quietSince >= patience;
-      if (!tired && !probing) return;
-      probing = false;
+      if (!tired && probing === undefined) return;
+      probing = undefined;
       openUntil = now() + nextPause * (0.75 + Math.random() / 2);
       nextPause = Math.min(nextPause * 2, longestPause);
     },
@@ -117,5 +119,15 @@ export class LostCall extends AppError {
     super('unavailable', 'unavailable', unavailable().message);
     this.why = why;
     this.reached = reached;
+  }
+}
+
+/** The peer answered that it does not take the call, by the protocol and not by the module: asked again, it would say the same. */
+export class RefusedCall extends AppError {
+  readonly refusal: ProtocolReason;
+
+  constructor(refusal: ProtocolReason) {
+    super('unavailable', 'unavailable', unavailable().message);
+    this.refusal = refusal;
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { z } from 'zod';
 import { withDeadline, withTrace } from '../context.ts';
 import { type Contract, contractHash, describeContract, errorToWire } from '../contract.ts';
 import { type ErrorCode, HTTP_STATUS } from '../errors.ts';
@@ -24,9 +25,13 @@ interface SeamServer {
   served: readonly Served[];
   tokens: ServiceTokens;
   log: Logger;
+  /** hears of each call that was not handed on; `nobody` is asked for a module that is not here */
+  refused: (module: string, reason: ProtocolReason) => void;
 }
 
-type Operation = (input: unknown) => Promise<unknown>;
+/** A method as its service has it. */
+type Method = (input: unknown) => Promise<unknown>;
+type Operation = (input: unknown, caller: string) => Promise<unknown>;
 
 /** What a path stands for: whose it is, who may use it, and what it does. */
 interface Resource {
@@ -39,12 +44,20 @@ interface Resource {
 
 /** Milliseconds for a call whose sender did not say how long it waits. */
 const DEFAULT_TIMEOUT = 10_000;
+/** No method promises to take longer; what a timer cannot count would end at once. */
+const LONGEST_TIMEOUT = 60_000;
+/** Milliseconds in which a module's strangers are worth one line of the log: it must not be theirs to fill. */
+const WARN_EVERY = 60_000;
+
+/** What is read of every event; its `data` is its listener's to check. */
+const Envelope = z.looseObject({ specversion: z.literal('1.0'), id: z.uuid(), type: z.string(), data: z.looseObject({}) });
 
 /** The internal listener's answer to calls of contract methods and deliveries of events, by docs/seam-protocol.md. */
-export function serve({ served, tokens, log }: SeamServer): RequestListener {
+export function serve({ served, tokens, log, refused }: SeamServer): RequestListener {
   /** Made at the first call: a process whose modules are all together is never asked. */
   let resources: ReadonlyMap<string, Resource> | undefined;
   const modules = new Set(served.map(({ contract }) => contract.module));
+  const warned = new Map<string, number>();
 
   return (req, res) => {
     void withTrace(req.headers.traceparent as string | undefined, () => answer(req, res)).catch((error: unknown) => {
@@ -56,27 +69,34 @@ export function serve({ served, tokens, log }: SeamServer): RequestListener {
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     resources ??= new Map(served.flatMap((one) => resourcesOf(one)));
     const resource = resources.get(req.url ?? '');
-    if (!resource) return refuse(req, res, modules.has(moduleIn(req.url)) ? 'unknown_method' : 'unknown_module');
+    const module = resource?.module ?? moduleIn(req.url);
+    const refuse = (reason: ProtocolReason, caller?: string) => {
+      req.resume();
+      if (reason === 'caller_unknown' || reason === 'caller_refused') warn(module, { reason, caller, address: req.socket.remoteAddress });
+      notHandedOn(res, module, reason);
+    };
+    if (!resource) return refuse(modules.has(module) ? 'unknown_method' : 'unknown_module');
     res.setHeader(CONTRACT_HEADER, resource.hash);
-    if (req.method !== resource.method) return refuse(req, res, 'method_not_allowed');
-    const caller = await tokens.callerOf(/^Bearer (\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? '', resource.module);
-    if (!caller) return refuse(req, res, 'caller_unknown');
-    if (!resource.allowed.includes(caller)) return refuse(req, res, 'caller_refused');
-    const timeout = req.headers[TIMEOUT_HEADER] === undefined ? DEFAULT_TIMEOUT : Number(req.headers[TIMEOUT_HEADER]);
-    if (!(timeout > 0)) return refuse(req, res, 'deadline_exceeded');
-    if (req.method === 'POST' && !/^application\/(cloudevents\+)?json\b/i.test(req.headers['content-type'] ?? '')) return refuse(req, res, 'unsupported_media_type');
+    if (req.method !== resource.method) return refuse('method_not_allowed');
+    const caller = await tokens.callerOf(/^Bearer (\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? '', module);
+    if (!caller) return refuse('caller_unknown');
+    if (!resource.allowed.includes(caller)) return refuse('caller_refused', caller);
+    const timeout = req.headers[TIMEOUT_HEADER] === undefined ? DEFAULT_TIMEOUT : Math.min(Number(req.headers[TIMEOUT_HEADER]), LONGEST_TIMEOUT);
+    if (!(timeout > 0)) return refuse('deadline_exceeded');
+    if (req.method === 'POST' && !/^application\/(cloudevents\+)?json\b/i.test(req.headers['content-type'] ?? '')) return refuse('unsupported_media_type');
     const body = await readBody(req);
-    if (body === undefined) return refuse(req, res, 'too_large');
-    await run(resource, body, timeout, res);
+    if (body === undefined) return refuse('too_large');
+    await run(resource, body, caller, timeout, res);
   }
 
-  async function run(resource: Resource, body: string, timeout: number, res: ServerResponse): Promise<void> {
-    const late = setTimeout(() => end(res, 504, protocolError('deadline_exceeded')), timeout);
+  async function run(resource: Resource, body: string, caller: string, timeout: number, res: ServerResponse): Promise<void> {
+    const late = setTimeout(() => notHandedOn(res, resource.module, 'deadline_exceeded'), timeout);
     try {
-      const output = await withDeadline(timeout, () => resource.run(resource.method === 'GET' ? undefined : parsed(body)));
+      const output = await withDeadline(timeout, () => resource.run(resource.method === 'GET' ? undefined : parsed(body), caller));
       end(res, 200, output ?? {});
     } catch (error) {
-      if (error instanceof Violation) return end(res, PROTOCOL_STATUS.contract_violation, protocolError('contract_violation', error.message));
+      if (error instanceof Forged) warn(resource.module, { reason: 'caller_refused', caller, detail: error.message });
+      if (error instanceof Violation) return notHandedOn(res, resource.module, error.reason, error.message);
       const wire = errorToWire(error);
       if (wire.code === 'internal') log.error({ err: error, module: resource.module }, 'a call over the seam failed');
       end(res, HTTP_STATUS[wire.code as ErrorCode], wire);
@@ -84,10 +104,30 @@ export function serve({ served, tokens, log }: SeamServer): RequestListener {
       clearTimeout(late);
     }
   }
+
+  function notHandedOn(res: ServerResponse, module: string, reason: ProtocolReason, message = `The call could not be handed on: ${reason}.`): void {
+    if (res.writableEnded) return;
+    refused(modules.has(module) ? module : 'nobody', reason);
+    end(res, PROTOCOL_STATUS[reason], { code: 'protocol', reason, message });
+  }
+
+  function warn(module: string, stranger: object): void {
+    const now = performance.now();
+    if (now - (warned.get(module) ?? -Infinity) < WARN_EVERY) return;
+    warned.set(module, now);
+    log.warn({ module, ...stranger }, 'a call over the seam came from somebody who may not make it; more of them within a minute are only counted');
+  }
 }
 
 /** The caller sent what the contract does not know: a mistake of programming or of versions, not a refusal. */
-class Violation extends Error {}
+class Violation extends Error {
+  readonly reason: 'contract_violation' | 'caller_refused' = 'contract_violation';
+}
+
+/** An event in the name of another module than the one that sent it. */
+class Forged extends Violation {
+  override readonly reason = 'caller_refused';
+}
 
 function resourcesOf({ contract, service, deliver, callers, publishers }: Served): [string, Resource][] {
   const { module } = contract;
@@ -99,16 +139,24 @@ function resourcesOf({ contract, service, deliver, callers, publishers }: Served
   const methods = Object.entries(contract.methods).map(([name, { input }]) =>
     at('POST', name, callers, (received) => {
       const result = input.safeParse(received);
-      if (!result.success) throw new Violation(`${module}.${name}: ${result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}`);
-      return (service as Record<string, Operation>)[name]!(result.data);
+      if (!result.success) throw new Violation(`${module}.${name}: ${issuesOf(result.error)}`);
+      return (service as Record<string, Method>)[name]!(result.data);
     }),
   );
   return [
     ...methods,
-    at('POST', EVENTS, publishers, (event) => deliver(event as Event)),
+    at('POST', EVENTS, publishers, (received, caller) => {
+      const event = Envelope.safeParse(received);
+      if (!event.success) throw new Violation(`The event is none: ${issuesOf(event.error)}`);
+      // A contract names its events after its module, and nobody tells another's.
+      if (event.data.type.split('.')[0] !== caller) throw new Forged(`${caller} does not publish ${event.data.type}.`);
+      return deliver(event.data as unknown as Event);
+    }),
     at('GET', CONTRACT, [...callers, ...publishers], async () => ({ hash, ...describeContract(contract) })),
   ];
 }
+
+const issuesOf = ({ issues }: z.ZodError) => issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
 
 const moduleIn = (url = '') => url.slice(PREFIX.length + 1).split('/')[0]!;
 
@@ -134,14 +182,7 @@ function parsed(body: string): unknown {
   }
 }
 
-const protocolError = (reason: ProtocolReason, message = `The call could not be handed on: ${reason}.`) => ({ code: 'protocol', reason, message });
-
-function refuse(req: IncomingMessage, res: ServerResponse, reason: ProtocolReason): void {
-  req.resume();
-  end(res, PROTOCOL_STATUS[reason], protocolError(reason));
-}
-
-/** Once: what comes after the deadline was answered is for nobody. */
+/** What comes after the deadline was answered is for nobody. */
 function end(res: ServerResponse, status: number, body: unknown): void {
   if (res.writableEnded || res.destroyed) return;
   const text = JSON.stringify(body);

@@ -26,15 +26,15 @@ export interface ServiceKeys {
   publicKey(module: string): KeyObject | undefined;
 }
 
-/** Keys that follow from the installation's secret: whoever has it can speak for every module. */
-export function derivedKeys(secret: string): ServiceKeys {
+/** Keys that follow from the installation's secret: whoever has it can speak for every module. A name that is none of `names` has no key, so no stranger can have one made. */
+export function derivedKeys(secret: string, names: readonly string[]): ServiceKeys {
   const kept = new Map<string, { privateKey: KeyObject; publicKey: KeyObject }>();
   const pair = (module: string) => {
     const known = kept.get(module) ?? pairFrom(Buffer.from(deriveKey(secret, `service key ${module}`), 'hex'));
     kept.set(module, known);
     return known;
   };
-  return { privateKey: (module) => pair(module).privateKey, publicKey: (module) => pair(module).publicKey };
+  return { privateKey: (module) => pair(module).privateKey, publicKey: (module) => (names.includes(module) ? pair(module).publicKey : undefined) };
 }
 
 /** RFC 8410: the 32 bytes of an Ed25519 key in PKCS #8. */

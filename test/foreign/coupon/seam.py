@@ -23,8 +23,8 @@ PUBLISHERS = frozenset({"order"})
 class Resource:
     http_method: str
     allowed: frozenset[str]
-    #: of the body as text and the instant (monotonic, in seconds) at which the caller waits no longer
-    run: Callable[[str, float], Any]
+    #: of the body as text, the caller, and the instant (monotonic, in seconds) at which the caller waits no longer
+    run: Callable[[str, str, float], Any]
 
 
 class Seam:
@@ -38,7 +38,7 @@ class Seam:
         self._resources = {
             **{name: Resource("POST", CALLERS, self._method(coupon, name, method)) for name, method in contract["methods"].items()},
             "-/events": Resource("POST", PUBLISHERS, self._take_in),
-            "-/contract": Resource("GET", CALLERS | PUBLISHERS, lambda _body, _deadline: contract),
+            "-/contract": Resource("GET", CALLERS | PUBLISHERS, lambda _body, _caller, _deadline: contract),
         }
 
     def resource_at(self, path: str) -> Resource:
@@ -59,10 +59,10 @@ class Seam:
             raise Undeliverable("caller_refused")
         return caller
 
-    def _method(self, coupon: Coupon, name: str, method: Mapping[str, Any]) -> Callable[[str, float], Any]:
+    def _method(self, coupon: Coupon, name: str, method: Mapping[str, Any]) -> Callable[[str, str, float], Any]:
         run = coupon.methods[name]
 
-        def call(body: str, deadline: float) -> Any:
+        def call(body: str, _caller: str, deadline: float) -> Any:
             data = self._parse(method["input"], body)
             with self._store.read() if method["kind"] == "read" else self._store.write(deadline - time.monotonic()) as db:
                 _assert_time_left(deadline)
@@ -70,8 +70,10 @@ class Seam:
 
         return call
 
-    def _take_in(self, body: str, deadline: float) -> Any:
+    def _take_in(self, body: str, caller: str, deadline: float) -> Any:
         event = self._parse(EVENT, body)
+        if event["type"].split(".")[0] != caller:
+            raise Undeliverable("caller_refused")
         if event["type"] in LISTENS:
             data = self._check(LISTENS[event["type"]], event["data"])
             with self._store.write(deadline - time.monotonic()) as db:

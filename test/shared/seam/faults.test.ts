@@ -1,8 +1,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
+import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { withDeadline } from '../../../src/shared/context.ts';
 import { createBreaker, createBulkhead, createRetryBudget, DEFAULT_POLICY } from '../../../src/shared/seam/resilience.ts';
+import { createLogger } from '../../../src/shared/telemetry.ts';
 import { closeAll, createLamp, lampAt, lampContract, lampServer, listenTo, listenWith } from './support.ts';
 
 afterEach(closeAll);
@@ -83,6 +85,61 @@ describe('a peer that', () => {
   });
 });
 
+describe('a peer that does not take a call', () => {
+  const refusing = (reason: string, status = 422) => behind((_turn, _next, _req, res) => void res.writeHead(status).end(JSON.stringify({ code: 'protocol', reason, message: 'No.' })));
+
+  it.each(['too_large', 'contract_violation', 'unknown_method', 'caller_refused', 'unsupported_media_type', 'method_not_allowed'])('because of the call itself (%s) is asked once, and goes on being asked', async (reason) => {
+    const { address, turns } = await refusing(reason);
+    const { service, state } = lampAt(address, { failures: 1 });
+    for (let calls = 1; calls <= 3; calls += 1) {
+      await expect(service.look({ id: 'x' })).rejects.toEqual(unavailable);
+      expect(turns()).toBe(calls);
+    }
+    expect(state().breaker).toBe('closed');
+  });
+
+  it.each(['caller_unknown', 'unknown_module'])('of anybody here (%s) is asked once and left alone', async (reason) => {
+    const { address, turns } = await refusing(reason);
+    const { service, state, refusal } = lampAt(address, { failures: 1, pause: 60_000 });
+    await expect(service.flicker({})).rejects.toEqual(unavailable);
+    expect([turns(), state().breaker, refusal()]).toEqual([1, 'open', reason]);
+  });
+
+  it('is told of once, until it takes one', async () => {
+    const lines: string[] = [];
+    const log = createLogger('error', new Writable({ write: (line, _, done) => (lines.push(String(line)), done()) }));
+    const { address } = await behind((turn, next, _req, res) => (turn === 3 ? next() : void res.writeHead(401).end(JSON.stringify({ code: 'protocol', reason: 'caller_unknown', message: 'No.' }))));
+    const { service } = lampAt(address, { failures: Infinity, patience: Infinity }, 'order', { log });
+    for (let calls = 1; calls <= 4; calls += 1) await service.look({ id: 'x' }).catch(() => undefined);
+    expect(lines.length).toBe(2);
+  });
+});
+
+describe('a refusal', () => {
+  const refused = async (body: object, method: 'look' | 'light' = 'light') => {
+    const { address } = await behind((_turn, _next, _req, res) => void res.writeHead(409).end(JSON.stringify(body)));
+    return lampAt(address, { retries: 0 }).service[method]({ id: 'x' }).then(() => undefined, (error: unknown) => error);
+  };
+
+  it('that the contract does not list is none', async () => {
+    expect(await refused({ code: 'conflict', reason: 'no_oil', message: 'Empty.' })).toMatchObject({ code: 'conflict', reason: 'no_oil', message: 'Empty.' });
+    expect(await refused({ code: 'conflict', reason: 'no_oil', message: 'Empty.' }, 'look')).toEqual(unavailable);
+    expect(await refused({ code: 'unauthenticated', reason: 'unauthenticated', message: 'Sign in.' })).toEqual(unavailable);
+    expect(await refused({ code: 'unauthenticated', reason: 'internal', message: 'Sign in.' })).toMatchObject({ code: 'internal' });
+  });
+
+  it('of nobody foreseen has our own sentence', async () => {
+    expect(await refused({ code: 'internal', reason: 'internal', message: 'select secret from lamps', details: { secret: 1 } })).toMatchObject({ code: 'internal', reason: 'internal', message: 'Something went wrong on our side.', details: undefined });
+  });
+
+  it('comes without details that are too many or too deep to be handed on', async () => {
+    const deep = `{"code":"conflict","reason":"no_oil","message":"Empty.","details":{"left":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`;
+    const { address } = await behind((_turn, _next, _req, res) => void res.writeHead(409).end(deep));
+    await expect(lampAt(address).service.light({ id: 'x' })).rejects.toMatchObject({ reason: 'no_oil', details: undefined });
+    expect(await refused({ code: 'conflict', reason: 'no_oil', message: 'Empty.', details: { left: 'x'.repeat(300_000) } })).toMatchObject({ reason: 'no_oil', details: undefined });
+  });
+});
+
 describe('a peer that is down', () => {
   it('is left alone after some failures, and found again by one call at a time', async () => {
     let down = true;
@@ -128,6 +185,18 @@ describe('the parts', () => {
     expect(() => breaker.assertClosed()).toThrow();
     breaker.succeeded();
     expect(breaker.state()).toBe('closed');
+  });
+
+  it('a breaker hears nothing new from a call of before the pause, also while one tries', () => {
+    let now = 0;
+    const breaker = createBreaker({ ...DEFAULT_POLICY, failures: 1 }, () => now);
+    breaker.failed(now);
+    now = DEFAULT_POLICY.pause * 2;
+    breaker.assertClosed();
+    breaker.failed(0);
+    expect(breaker.state()).toBe('half-open');
+    breaker.failed(now);
+    expect(breaker.state()).toBe('open');
   });
 
   it('a bulkhead gives its places on, also after failures', async () => {

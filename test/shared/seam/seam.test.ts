@@ -1,11 +1,15 @@
+import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { currentContext, timeLeft, withDeadline, withTrace } from '../../../src/shared/context.ts';
 import type { Event } from '../../../src/shared/events.ts';
-import { pathOf } from '../../../src/shared/seam/protocol.ts';
+import { EVENTS, pathOf } from '../../../src/shared/seam/protocol.ts';
 import { createServiceTokens, derivedKeys } from '../../../src/shared/seam/service-token.ts';
-import { closeAll, createLamp, lampAt, lampServer, listenTo, tokens } from './support.ts';
+import { createLogger } from '../../../src/shared/telemetry.ts';
+import { closeAll, createLamp, keys, lampAt, lampServer, listenTo, tokens } from './support.ts';
 
 afterEach(closeAll);
+
+const event: Event = { specversion: '1.0', id: '018f6a3e-0000-7000-8000-000000000001', source: 'kerf/catalog', type: 'catalog.changed', subject: 's', time: '2026-03-02T03:00:00.000Z', datacontenttype: 'application/json', data: {} };
 
 describe('a module over the seam', () => {
   it('answers as it does next door, with defaults filled in', async () => {
@@ -38,10 +42,23 @@ describe('a module over the seam', () => {
   it('takes in events of the modules it listens to, and of no others', async () => {
     const taken: Event[] = [];
     const { address } = await listenTo(lampServer({ deliver: async (event) => void taken.push(event) }));
-    const event = { specversion: '1.0', id: '1', source: 'kerf/catalog', type: 'catalog.changed', subject: 's', time: '2026-03-02T03:00:00.000Z', datacontenttype: 'application/json', data: {} } as const;
     await lampAt(address, {}, 'catalog').deliver(event);
     expect(taken).toEqual([event]);
     await expect(lampAt(address).deliver(event)).rejects.toMatchObject({ reason: 'unavailable' });
+  });
+
+  it('takes no event from another than who publishes it', async () => {
+    const taken: Event[] = [];
+    const { address } = await listenTo(lampServer({ deliver: async (one) => void taken.push(one), publishers: ['catalog', 'order'] }));
+    const answer = await call(address, EVENTS, { ...event, type: 'order.placed' }, { authorization: `Bearer ${await tokens.tokenFor('catalog', 'lamp')}` });
+    expect([answer.status, await answer.json()]).toMatchObject([403, { code: 'protocol', reason: 'caller_refused' }]);
+    expect(taken).toEqual([]);
+  });
+
+  it.each([['null', null], ['an empty object', {}], ['one whose id is no UUID', { ...event, id: '1' }], ['one of no type', { ...event, type: 7 }]])('takes no event that is none: %s', async (_what, body) => {
+    const { address } = await listenTo(lampServer({ publishers: ['order'], deliver: () => Promise.reject(new Error('was delivered')) }));
+    const answer = await call(address, EVENTS, body);
+    expect([answer.status, await answer.json()]).toMatchObject([422, { code: 'protocol', reason: 'contract_violation' }]);
   });
 });
 
@@ -70,6 +87,14 @@ describe('deadlines', () => {
     expect((await call(address, 'look', { id: 'x' }, { 'kerf-timeout': '0' })).status).toBe(504);
     expect(asked).toEqual([]);
   });
+
+  it.each(['9999999999', 'Infinity'])('of %s milliseconds are no longer than a minute', async (patience) => {
+    let left = 0;
+    const { service } = createLamp({ look: async () => ((left = timeLeft()), { lit: true }) });
+    const { address } = await listenTo(lampServer({ service }));
+    expect((await call(address, 'look', { id: 'x' }, { 'kerf-timeout': patience })).status).toBe(200);
+    expect(left).toBeLessThanOrEqual(60_000);
+  });
 });
 
 /** A call by hand, as an implementation in another language would send it. */
@@ -82,8 +107,8 @@ const call = async (address: string, method: string, body: unknown, headers: Rec
   });
 
 describe('what is refused before it reaches the module', () => {
-  const far = createServiceTokens(derivedKeys('a secret for both sides of these tests'), () => new Date(Date.now() - 200_000));
-  const stranger = createServiceTokens(derivedKeys('another secret that nobody here knows of'), () => new Date());
+  const far = createServiceTokens(keys, () => new Date(Date.now() - 200_000));
+  const stranger = createServiceTokens(derivedKeys('another secret that nobody here knows of', ['order']), () => new Date());
   const bearer = async (token: Promise<string>) => ({ authorization: `Bearer ${await token}` });
 
   it.each([
@@ -120,10 +145,28 @@ describe('what is refused before it reaches the module', () => {
   });
 });
 
+describe('who is not let in', () => {
+  it('is counted, and named in the log once a minute', async () => {
+    const [lines, counted] = [[] as string[], [] as string[]];
+    const log = createLogger('warn', new Writable({ write: (line, _, done) => (lines.push(String(line)), done()) }));
+    const { address } = await listenTo(lampServer({}, { log, refused: (module, reason) => counted.push(`${module} ${reason}`) }));
+    await call(address, 'look', { id: 'x' }, { authorization: 'Bearer x.y.z' });
+    await call(address, 'look', { id: 'x' }, { authorization: `Bearer ${await tokens.tokenFor('coupon', 'lamp')}` });
+    await call(address, 'explode', {});
+    expect(counted).toEqual(['lamp caller_unknown', 'lamp caller_refused', 'lamp unknown_method']);
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([{ module: 'lamp', reason: 'caller_unknown' }]);
+  });
+});
+
 describe('a service token', () => {
+  it('of a name that is nobody here is not even looked at', () => {
+    expect(keys.publicKey('order')).toBeDefined();
+    expect(keys.publicKey('nobody')).toBeUndefined();
+  });
+
   it('is made anew before it ends, and not for each call', async () => {
     const clock = { now: new Date('2026-03-02T03:00:00Z') };
-    const moving = createServiceTokens(derivedKeys('a secret for both sides of these tests'), () => clock.now);
+    const moving = createServiceTokens(keys, () => clock.now);
     const first = await moving.tokenFor('order', 'lamp');
     expect(await moving.tokenFor('order', 'lamp')).toBe(first);
     clock.now = new Date(clock.now.getTime() + 31_000);
@@ -135,7 +178,6 @@ describe('a service token', () => {
   });
 
   it('of one module cannot speak for another', async () => {
-    const keys = derivedKeys('a secret for both sides of these tests');
     const forging = createServiceTokens({ ...keys, privateKey: () => keys.privateKey('coupon') }, () => new Date());
     expect(await tokens.callerOf(await forging.tokenFor('order', 'lamp'), 'lamp')).toBeUndefined();
   });

@@ -1,12 +1,13 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Logger } from 'pino';
 import { z } from 'zod';
 import { defineContract, event, read, type Service, write } from '../../../src/shared/contract.ts';
 import { conflict } from '../../../src/shared/errors.ts';
 import { client } from '../../../src/shared/seam/client.ts';
 import type { EdgePolicy } from '../../../src/shared/seam/resilience.ts';
 import { serve, type Served } from '../../../src/shared/seam/server.ts';
-import { createServiceTokens, derivedKeys } from '../../../src/shared/seam/service-token.ts';
+import { createServiceTokens, derivedKeys, type ServiceTokens } from '../../../src/shared/seam/service-token.ts';
 import { createLogger } from '../../../src/shared/telemetry.ts';
 
 export const lampContract = defineContract({
@@ -22,7 +23,8 @@ export const lampContract = defineContract({
 export type Lamp = Service<typeof lampContract>;
 
 export const log = createLogger('silent');
-export const tokens = createServiceTokens(derivedKeys('a secret for both sides of these tests'), () => new Date());
+export const keys = derivedKeys('a secret for both sides of these tests', ['order', 'coupon', 'catalog']);
+export const tokens = createServiceTokens(keys, () => new Date());
 
 /** A lamp that works, and counts what it is asked for. */
 export function createLamp(over: Partial<Lamp> = {}) {
@@ -40,8 +42,8 @@ export function createLamp(over: Partial<Lamp> = {}) {
   return { service: counted as Lamp, asked };
 }
 
-export const lampServer = (over: Partial<Served> = {}) =>
-  serve({ served: [{ contract: lampContract, service: createLamp().service, deliver: async () => undefined, callers: ['order'], publishers: ['catalog'], ...over }], tokens, log });
+export const lampServer = (over: Partial<Served> = {}, how: Partial<Parameters<typeof serve>[0]> = {}) =>
+  serve({ served: [{ contract: lampContract, service: createLamp().service, deliver: async () => undefined, callers: ['order'], publishers: ['catalog'], ...over }], tokens, log, refused: () => undefined, ...how });
 
 const opened: (() => Promise<void>)[] = [];
 export const closeAll = async () => {
@@ -69,8 +71,8 @@ export async function listenWith(server: Server, port = 0): Promise<{ address: s
 }
 
 /** A client of the lamp, as `order` would hold it. */
-export function lampAt(address: string, policy: Partial<EdgePolicy> = {}, from = 'order') {
-  const remote = client(lampContract, { from, address, tokens, log, policy, misfits: (ours, theirs) => Object.keys(ours.methods).filter((name) => !theirs.methods[name]) });
+export function lampAt(address: string, policy: Partial<EdgePolicy> = {}, from = 'order', how: { tokens?: ServiceTokens; log?: Logger } = {}) {
+  const remote = client(lampContract, { from, address, tokens, log, policy, misfits: (ours, theirs) => Object.keys(ours.methods).filter((name) => !theirs.methods[name]), ...how });
   opened.push(() => remote.close());
   return remote;
 }
