@@ -69,7 +69,14 @@ export const problems = (log: Logger, metrics: Metrics): ErrorRequestHandler => 
     log.error({ err: error, method: req.method, path: req.path }, 'a request failed');
   }
   if (res.headersSent) res.destroy();
-  else sendProblem(res, known);
+  else {
+    try {
+      sendProblem(res, known);
+    } catch (broken) {
+      log.error({ err: broken, reason: known.reason }, 'a problem could not be written down');
+      sendProblem(res, toAppError(broken));
+    }
+  }
 };
 
 /** Errors of Express's own parts: malformed paths and bodies. */

@@ -8,7 +8,7 @@ const PATIENCE = 10_000;
 const PAUSE = 250;
 const LOOK_EVERY = 1_000;
 
-type Peer = Pick<Remote<Contract>, 'contract' | 'address' | 'check' | 'answers'>;
+type Peer = Pick<Remote<Contract>, 'contract' | 'address' | 'check' | 'answers' | 'refusal'>;
 type Say = (sentence: string) => void;
 
 /** The modules elsewhere, as this process has found them. */
@@ -72,4 +72,9 @@ async function lookFor(missing: readonly Peer[]): Promise<Map<string, string>> {
   return new Map(found.filter((entry) => entry !== undefined));
 }
 
-const absence = ({ contract: { module }, address }: Peer) => `The module ${module} does not answer at ${address}: what needs it is answered as unavailable until it does.`;
+const absence = ({ contract: { module }, address, refusal }: Peer) => {
+  const stranger = refusal() === 'caller_unknown' || refusal() === 'caller_refused';
+  return stranger
+    ? `The module ${module} at ${address} does not know this process: KERF_SECRET (or KERF_SERVICE_KEYS) differs, or the clocks do; what needs it is answered as unavailable until they agree.`
+    : `The module ${module} does not answer at ${address}: what needs it is answered as unavailable until it does.`;
+};
