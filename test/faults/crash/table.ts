@@ -5,8 +5,8 @@ const COLUMNS: readonly Fault[] = ['killed before', 'cut before', 'cut after', '
 /** The step that a point belongs to, however often a flow comes by. */
 export const stepOf = (point: string): string => point.replaceAll(/ \(\d+\)/g, '');
 
-/** Steps × faults as Markdown: `holds` where it held in every flow and at every time that the step comes up. */
-export function tableOf(cases: readonly Case[], failed: ReadonlySet<Case>): string {
+/** Steps × faults as Markdown: `holds` where it held in every flow and at every time that it was tried. */
+export function tableOf(cases: readonly Case[], { held, failed }: { held: ReadonlySet<Case>; failed: ReadonlySet<Case> }): string {
   const steps = Map.groupBy(cases, ({ point }) => stepOf(point.name));
   const places = Map.groupBy(steps.keys(), placeOf);
   const row = (step: string) => {
@@ -14,7 +14,8 @@ export function tableOf(cases: readonly Case[], failed: ReadonlySet<Case>): stri
     const cell = (fault: Fault) => {
       const those = own.filter((one) => one.fault === fault);
       if (those.length === 0) return '–';
-      return those.some((one) => failed.has(one)) ? 'FAILS' : 'holds';
+      if (those.some((one) => failed.has(one))) return 'FAILS';
+      return those.some((one) => held.has(one)) ? 'holds' : 'not tried';
     };
     return `| ${step.split(' › ').slice(1).join(' › ') || 'all of it'} | ${COLUMNS.map(cell).join(' | ')} | ${[...new Set(own.map(({ flow }) => flow))].join(', ')} |`;
   };
