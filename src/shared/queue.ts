@@ -30,7 +30,7 @@ export type Handler = (entry: { id: string; data: unknown; attempt: number }) =>
 export type QueueName = 'events' | 'jobs';
 
 /** About a week at one try every five minutes: longer than any outage. */
-const RETRIES = { retryLimit: 2_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 300, expireInSeconds: 60 } as const;
+const RETRIES = { retryLimit: 2_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 300, expireInSeconds: 60, heartbeatSeconds: 10 } as const;
 /** Tries after which a failure is no hiccup any more (some 20 minutes). */
 const WORRYING_ATTEMPT = 12;
 /** What is done is kept for an hour; what waits, perhaps behind a dead one, is never dropped (ten years). */
@@ -54,8 +54,9 @@ export function createQueue(module: string, db: Database, log: Logger): Queue {
     schedule: false,
     reindex: false,
     monitorVacuum: false,
-    superviseIntervalSeconds: 15,
-    monitorIntervalSeconds: 15,
+    // With a heartbeat of 10 s: what a killed process was working on is tried again within half a minute.
+    superviseIntervalSeconds: 10,
+    monitorIntervalSeconds: 10,
   });
   boss.on('error', (error) => log.warn({ err: error }, 'the job queue met an error and goes on'));
   const workers = new Map<string, string>();
