@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { MODULES } from '../src/calls.ts';
-import { CHOICES, type Run, runApart, withCompiled } from './placements/choices.ts';
+import { CHOICES, type Run, runApart, wayOf, withCompiled } from './placements/choices.ts';
 import { differenceBetween } from './placements/transcript.ts';
 import { startTestPostgres } from './support/postgres.ts';
 
@@ -32,7 +32,7 @@ async function run({ only, from, parallel }: Options): Promise<void> {
 /** Answers how many differ. */
 async function compareAll(chosen: readonly { out: readonly string[]; number: number }[], { parallel, ...place }: { server: string; compiled: string; parallel: number }): Promise<number> {
   const { signal } = interruption;
-  const expected = await runApart([], { ...place, signal });
+  const expected = await runApart([], wayOf(1), { ...place, signal });
   if (expected.stopped) throw new Error([expected.stopped, ...expected.transcript.slice(-12), ...expected.said].join('\n'));
   say(`${'1'.padStart(width)}  one process: ${expected.transcript.filter((line) => line.startsWith('# ')).length} entries in ${expected.transcript.length} lines`);
   const left = [...chosen];
@@ -40,11 +40,12 @@ async function compareAll(chosen: readonly { out: readonly string[]; number: num
   const work = async () => {
     for (let next = left.shift(); next && !signal.aborted; next = left.shift()) {
       const began = Date.now();
-      const found = await runApart(next.out.map((module) => [module]), { ...place, signal }).catch((error: Error) => ({ transcript: [], said: [], stopped: error.message }));
+      const way = wayOf(next.number);
+      const found = await runApart(next.out.map((module) => [module]), way, { ...place, signal }).catch((error: Error) => ({ transcript: [], said: [], stopped: error.message }));
       if (signal.aborted) return;
       const problem = problemOf(expected, found);
       if (problem !== undefined) failed += 1;
-      say(`${`${next.number}`.padStart(width)}  ${next.out.join(', ')}: ${problem === undefined ? 'the same' : `DIFFERENT\n${problem}`} (${((Date.now() - began) / 1_000).toFixed(0)} s)`);
+      say(`${`${next.number}`.padStart(width)}  ${next.out.join(', ')}, by ${way.by}${way.ownDatabases ? ', a database each' : ''}: ${problem === undefined ? 'the same' : `DIFFERENT\n${problem}`} (${((Date.now() - began) / 1_000).toFixed(0)} s)`);
     }
   };
   await Promise.all(Array.from({ length: parallel }, work));

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MODULES } from '../../src/calls.ts';
+import { SCHEMAS } from '../support/constants.ts';
 import { copyTemplate } from '../support/postgres.ts';
-import { startProcesses } from './processes.ts';
+import { type ProcessesOptions, startProcesses } from './processes.ts';
 import { createRecorder } from './recorder.ts';
 import { goShopping } from './shopping.ts';
 import type { Transcript } from './transcript.ts';
@@ -11,6 +12,16 @@ import type { Transcript } from './transcript.ts';
 /** Every choice of which modules are out, few of them first. */
 export const CHOICES: readonly (readonly string[])[] = Array.from({ length: 2 ** MODULES.length }, (_, bits) => MODULES.filter((_module, index) => bits & (1 << index)))
   .toSorted((one, other) => one.length - other.length);
+
+/** What must make no difference either. */
+export interface Way {
+  by: ProcessesOptions['by'];
+  /** whether each module has a database of its own */
+  ownDatabases: boolean;
+}
+
+/** Half of the choices are made on ports, a third on a database for each module. */
+export const wayOf = (number: number): Way => ({ by: number % 2 === 0 ? 'port' : 'socket', ownDatabases: number % 3 === 0 });
 
 export interface Place {
   /** administrator's address of a Postgres with the template */
@@ -31,14 +42,14 @@ export interface Run {
 }
 
 /** The scripted run while each of these groups is a process of its own. */
-export async function runApart(groups: readonly (readonly string[])[], { server, compiled, signal }: Place): Promise<Run> {
+export async function runApart(groups: readonly (readonly string[])[], { by, ownDatabases }: Way, { server, compiled, signal }: Place): Promise<Run> {
   const aborted = new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(new Error('Interrupted.'))));
   aborted.catch(() => undefined);
-  const { adminUrl, drop } = await copyTemplate(server);
+  const { databases, drop } = await copyFor(ownDatabases, server);
   try {
-    const processes = await startProcesses(groups, { adminUrl, compiled });
+    const processes = await startProcesses(groups, { databases, by, compiled });
     try {
-      const recorder = await createRecorder(processes, adminUrl);
+      const recorder = await createRecorder(processes, databases);
       try {
         await Promise.race([goShopping(recorder, processes), aborted]);
         await recorder.finish();
@@ -54,6 +65,14 @@ export async function runApart(groups: readonly (readonly string[])[], { server,
   } finally {
     await drop();
   }
+}
+
+async function copyFor(ownDatabases: boolean, server: string) {
+  const copies = await Promise.all((ownDatabases ? SCHEMAS : ['all']).map(() => copyTemplate(server)));
+  return {
+    databases: Object.fromEntries(SCHEMAS.map((schema, index) => [schema, copies[index % copies.length]!.adminUrl])),
+    drop: async () => void (await Promise.all(copies.map(({ drop }) => drop()))),
+  };
 }
 
 /** A folder for compiled code, for as long as `run` takes. */

@@ -14,9 +14,18 @@ import { guardStatements } from '../support/statement-guard.ts';
 /* One process of a shop under test. It hosts what it is told to, and whoever forked it asks it over IPC. */
 
 export interface Told {
-  placement: Placement;
-  socket: string;
-  adminUrl: string;
+  hosts: readonly string[];
+  /** whether the public API is served here */
+  edge: boolean;
+  /** where the others find it; default: a port */
+  socket?: string;
+  /** administrator's address of the database that has the schema of a module, and of the edge */
+  databases: Readonly<Record<string, string>>;
+}
+export interface Opened {
+  publicUrl: string;
+  /** where each module answers */
+  addresses: Placement['addresses'];
 }
 export interface Mail {
   to: string;
@@ -28,25 +37,26 @@ export type Questions = typeof questions;
 const POOL_SIZE = 4;
 /** A slow machine is no difference: milliseconds for a call, and tries before a peer is left alone. */
 const PATIENT = { timeout: 30_000, failures: 1_000, patience: 60_000 };
-const { placement, socket, adminUrl } = JSON.parse(process.argv[2]!) as Told;
-const databaseUrl = (module: string) => moduleUrl(adminUrl, module, TEST_SECRET);
+const { hosts, edge, socket, databases } = JSON.parse(process.argv[2]!) as Told;
+const databaseUrl = (module: string) => moduleUrl(databases[module]!, module, TEST_SECRET);
 const log = createLogger('warn');
 const clock = { ahead: 0 };
 const now = () => new Date(Date.now() + clock.ahead);
 const mails: Mail[] = [];
 const spans = recordSpans();
-const front = placement.edge ? await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'PORT' }) : undefined;
+const front = edge ? await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'PORT' }) : undefined;
 const inside = await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'KERF_INTERNAL_PORT', socket });
 let kerf: Kerf;
 let stop: () => Promise<void>;
 
 const questions = {
-  /** where its public API is, if it has one */
-  address: async () => front?.address,
-  open: async (publicUrl: string) => {
+  /** where its public API is, if it has one, and where the modules in it answer */
+  addresses: async () => ({ front: front?.address, inside: inside.address }),
+  open: async ({ publicUrl, addresses }: Opened) => {
+    const elsewhere = Object.fromEntries(Object.entries(addresses).filter(([module]) => !hosts.includes(module)));
     kerf = compose({
       settings: { publicUrl, secret: TEST_SECRET, timeZone: 'Asia/Seoul', paymentWindowMinutes: 30, sandboxPayments: true, sendMail: async (mail) => void mails.push(mail) },
-      log, databaseUrl, poolSize: POOL_SIZE, placement, now, policy: PATIENT,
+      log, databaseUrl, poolSize: POOL_SIZE, placement: { hosts, addresses: elsewhere, edge }, now, policy: PATIENT,
     });
     inside.serve(kerf.seam);
     const edgeDb = connect({ url: databaseUrl('edge'), applicationName: 'test edge', poolSize: POOL_SIZE });

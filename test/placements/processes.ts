@@ -34,21 +34,20 @@ export interface Processes {
 const LINES_KEPT = 20;
 
 export interface ProcessesOptions {
-  /** the one database of all modules */
-  adminUrl: string;
+  /** administrator's address of the database that has the schema of a module, and of the edge */
+  databases: Readonly<Record<string, string>>;
+  /** what processes find each other at */
+  by: 'socket' | 'port';
   /** folder in which Node keeps compiled code for the next process */
   compiled: string;
 }
 
 /** Each group of modules in a process of its own, and the other modules with the public API in one more. */
-export async function startProcesses(groups: readonly (readonly string[])[], { adminUrl, compiled }: ProcessesOptions): Promise<Processes> {
+export async function startProcesses(groups: readonly (readonly string[])[], { databases, by, compiled }: ProcessesOptions): Promise<Processes> {
   const sockets = await mkdtemp(join(tmpdir(), 'kerf-'));
   const rest = MODULES.filter((name) => !groups.flat().includes(name));
-  const all = [rest, ...groups].map((hosts, index) => ({ hosts, socket: join(sockets, `${index}.sock`) }));
-  const running = all.map(({ hosts, socket }, index) => {
-    const addresses = Object.fromEntries(all.filter((other) => other.hosts !== hosts).flatMap((other) => other.hosts.map((name) => [name, `unix:${other.socket}`])));
-    return startHost({ placement: { hosts, addresses, edge: index === 0 }, socket, adminUrl }, compiled);
-  });
+  const running = [rest, ...groups].map((hosts, index) =>
+    startHost({ hosts, edge: index === 0, databases, ...(by === 'socket' && { socket: join(sockets, `${index}.sock`) }) }, compiled));
   const died = Promise.race(running.map((host) => host.died));
   died.catch(() => undefined);
   const [front] = running;
@@ -59,10 +58,11 @@ export async function startProcesses(groups: readonly (readonly string[])[], { a
     await rm(sockets, { recursive: true, force: true });
   };
   const open = async () => {
-    const url = (await front!.ask('address'))!;
-    await askAll('open', url);
+    const found = await askAll('addresses');
+    const publicUrl = found[0]!.front!;
+    await askAll('open', { publicUrl, addresses: Object.fromEntries(running.flatMap(({ hosts }, index) => hosts.map((module) => [module, found[index]!.inside]))) });
     await askAll('work');
-    return url;
+    return publicUrl;
   };
   try {
     const url = await Promise.race([open(), died]);
@@ -75,7 +75,7 @@ export async function startProcesses(groups: readonly (readonly string[])[], { a
 
 function startHost(told: Told, compiled: string): Host & { said(): string[]; died: Promise<never>; stop(): Promise<void> } {
   const child = fork(join(import.meta.dirname, 'host.ts'), [JSON.stringify(told)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [], env: { ...process.env, NODE_COMPILE_CACHE: compiled } });
-  const name = [...(told.placement.edge ? ['edge'] : []), ...told.placement.hosts].join('+');
+  const name = [...(told.edge ? ['edge'] : []), ...told.hosts].join('+');
   const lines: string[] = [];
   for (const stream of [child.stdout!, child.stderr!]) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -92,7 +92,7 @@ function startHost(told: Told, compiled: string): Host & { said(): string[]; die
   died.catch(() => undefined);
   const ask = asking(child, died);
   return {
-    hosts: told.placement.hosts,
+    hosts: told.hosts,
     pid: child.pid!,
     ask,
     said: () => lines.map((line) => `${name} | ${line}`),

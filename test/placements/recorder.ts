@@ -53,9 +53,9 @@ const MOST_TRIES = 600;
 const PAUSE = 50;
 
 /** Writes a run against a shop down. Before the next request everything is done that the last one left to events and jobs. */
-export async function createRecorder(processes: Processes, adminUrl: string): Promise<Recorder & { close(): Promise<void> }> {
-  const admin = new Client({ connectionString: adminUrl });
-  await admin.connect();
+export async function createRecorder(processes: Processes, databases: Readonly<Record<string, string>>): Promise<Recorder & { close(): Promise<void> }> {
+  const admins = new Map([...new Set(Object.values(databases))].map((connectionString) => [connectionString, new Client({ connectionString })]));
+  await Promise.all([...admins.values()].map((admin) => admin.connect()));
   const lines: Transcript = [];
   const clock = { ahead: 0, stepBegan: 0 };
   const neutral = createNeutral(processes.url, () => clock.stepBegan);
@@ -76,10 +76,14 @@ export async function createRecorder(processes: Processes, adminUrl: string): Pr
       await new Promise((resume) => setTimeout(resume, PAUSE));
     }
   };
-  const idle = async () => {
-    const { rows } = await admin.query(`${MODULES.map((name) => `select 1 from ${name}_jobs.job where name in ('events', 'jobs') and (state in ('retry', 'active') or (state = 'created' and start_after <= now()))`).join(' union all ')} limit 1`);
-    return rows.length === 0;
+  /** rows of every module's queue */
+  const queued = async <Row extends object>(what: string): Promise<Row[]> => {
+    const modulesIn = Map.groupBy(MODULES, (module) => databases[module]!);
+    const found = await Promise.all([...modulesIn].map(([url, modules]) => admins.get(url)!.query<Row>(modules.map((module) => what.replace('queue', `${module}_jobs.job`)).join(' union all '))));
+    return found.flatMap(({ rows }) => rows);
   };
+  const idle = async () =>
+    (await queued(`select 1 from queue where name in ('events', 'jobs') and (state in ('retry', 'active') or (state = 'created' and start_after <= now()))`)).length === 0;
 
   return {
     async send(method, path, sent) {
@@ -113,9 +117,11 @@ export async function createRecorder(processes: Processes, adminUrl: string): Pr
       const seen = (title: string, entries: string[]) => lines.push(`# ${title}`, ...entries.toSorted());
       seen('calls between modules', [...new Set(observed.flatMap(({ calls }) => calls.map(({ from, to, method }) => `${from} → ${to}.${method}`)))]);
       seen('events delivered', counted(observed.flatMap(({ events }) => events.flatMap(({ type, from, to, count }) => Array.from({ length: count }, () => `${type} from ${from} to ${to}`))).toSorted()));
+      const kept = await queued<{ type: string; to: string; state: string }>(`select data->'event'->>'type' as type, data->>'to' as to, state::text from queue where name = 'events'`);
+      seen('events in the queues of their publishers', counted(kept.map(({ type, to, state }) => `${type} for ${to}: ${state}`).toSorted()));
       seen('statements that name a schema of another module', observed.flatMap(({ foreignStatements }) => foreignStatements.map(({ module, statement }) => `${module}: ${statement}`)));
     },
-    close: () => admin.end(),
+    close: async () => void (await Promise.all([...admins.values()].map((admin) => admin.end()))),
   };
 }
 
