@@ -35,7 +35,7 @@ vi.setConfig({ testTimeout: 60_000 });
 const socketOf = (name: string) => join(folder, `${name}.sock`);
 const couponApart = () => ({ KERF_COUPON_URL: `unix:${socketOf('coupon')}` });
 const couponAlone = () => ({ KERF_MODULES: 'coupon', KERF_INTERNAL_SOCKET: socketOf('coupon') });
-const tokens = createServiceTokens(derivedKeys(TEST_SECRET), () => new Date());
+const tokens = createServiceTokens(derivedKeys(TEST_SECRET, []), () => new Date());
 
 /** where nobody made the code, its owner says so: the call has arrived */
 const REFUSED_BY_COUPON = { status: 400, reason: 'unknown_code' };
