@@ -17,6 +17,7 @@ const say = (sentence: string) => void process.stdout.write(`${sentence}\n`);
 
 /** Starts everything this process runs, says where it is, and stops it in order on SIGINT, SIGTERM or SIGHUP. */
 export async function start(config: Config = readConfig()): Promise<void> {
+  endWithParent();
   const { edge } = config.placement;
   const front = edge ? await listen({ host: config.host, port: config.port, preferred: 3_000, variable: 'PORT' }) : undefined;
   const inside = await listen({
@@ -67,6 +68,12 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
     await opened.close();
     await tracing?.stop();
   };
+}
+
+/** A part of a split Kerf has a channel to whoever started it; nobody else could stop it once that one is gone. */
+function endWithParent(): void {
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel?.unref();
 }
 
 /** A terminal's Ctrl-C reaches us twice, by itself and through npm; one that comes seconds later means it. */

@@ -6,10 +6,11 @@ import type { Readable } from 'node:stream';
 import { readConfig } from '../config.ts';
 import { dataDirectory, ROOT } from '../setup/paths.ts';
 import { DEMO_CUSTOMER } from '../setup/seed.ts';
+import { readSplitShop } from '../setup/split-shop.ts';
 
 /*
  * A scripted shopper: everything over the public API, each step printed. Uses the Kerf at the address
- * given as argument, else the one on port 3000, else starts one for as long as it takes.
+ * given as argument, else the one where this installation's is to be found, else starts one for as long as it takes.
  */
 
 interface Reply {
@@ -151,7 +152,6 @@ const runs = (base: string) =>
 
 /** A Kerf of our own, until the shopper has gone. */
 async function startKerf(): Promise<{ base: string; stop(): Promise<void> }> {
-  say('Nothing runs there yet: starting a Kerf for the demo.');
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
   const base = await addressOf(child);
   return {
@@ -181,9 +181,13 @@ const addressOf = (child: ChildProcessByStdio<null, Readable, null>) =>
   });
 
 async function main(): Promise<void> {
-  const named = process.argv[2];
-  const usual = 'http://localhost:3000';
-  if (named || (await runs(usual))) return shop(named ?? usual);
+  const [named] = process.argv.slice(2);
+  if (named) return shop(named);
+  const { publicUrl, port, dataDir } = readConfig();
+  const local = `http://localhost:${port || 3_000}`;
+  const places = new Set([publicUrl ?? readSplitShop(dataDirectory(dataDir))?.publicUrl ?? local, local]);
+  for (const place of places) if (await runs(place)) return shop(place);
+  say(`Nothing runs at ${[...places].join(' or ')}: starting a Kerf for the demo.`);
   const own = await startKerf();
   await shop(own.base).finally(own.stop);
 }

@@ -5,15 +5,18 @@ import { startSplit } from '../setup/split.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-/** `npm run start:split` */
+/** `npm run start:split`. A terminal's Ctrl-C comes twice, by itself and through npm; one that comes seconds later means it. */
 export const splitCommand = new Command('split')
   .description('start every module in a process of its own on this machine, each with its own database (what `npm run start:split` does)')
   .action(async () => {
     const split = await startSplit(readConfig(), { say, environment: ownEnvironment() });
-    let stopping = false;
+    let since: number | undefined;
     const stop = (why: string) => {
-      if (stopping) return;
-      stopping = true;
+      if (since !== undefined) {
+        if (Date.now() - since > 2_000) split.kill();
+        return;
+      }
+      since = Date.now();
       say(why);
       split.stop().then(() => process.exit(0), fail);
     };

@@ -23,12 +23,15 @@ export interface Sample {
 export function banner({ publicUrl, internal, demo, sample }: { publicUrl: string; internal: string; demo: boolean; sample: Sample | undefined }): string {
   const lines = [
     '',
-    `Kerf is running.  API ${publicUrl}/v1   Reference ${publicUrl}/docs   Health ${publicUrl}/readyz   Metrics ${internal}/metrics`,
+    `Kerf is running.  API ${publicUrl}/v1   Reference ${publicUrl}/docs   Health ${publicUrl}/readyz   Metrics ${metricsAt(internal)}`,
   ];
   if (demo) lines.push(`Demo customer     ${DEMO_CUSTOMER.email} / ${DEMO_CUSTOMER.password}`);
   if (sample) lines.push('', 'Buy something:', curl(publicUrl, sample));
   return `${lines.join('\n')}\n`;
 }
+
+/** What a person can open, or paste. */
+const metricsAt = (internal: string) => (internal.startsWith('unix:') ? `curl --unix-socket ${internal.slice('unix:'.length)} http://localhost/metrics` : `${internal}/metrics`);
 
 /** Priced in a cart of its own, which is forgotten like any guest's. */
 export async function samplePurchase(kerf: Kerf): Promise<Sample | undefined> {

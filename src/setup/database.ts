@@ -6,6 +6,7 @@ import { hasEmbeddedData, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { dataDirectory } from './paths.ts';
 import { moduleUrl, provision } from './provision.ts';
 import { readOrMakeSecret } from './secret.ts';
+import { readSplitShop, splitDatabaseUrl, splitShopFile } from './split-shop.ts';
 
 /** The databases of an installation: one server for all modules, or several. */
 export interface Installation {
@@ -21,7 +22,8 @@ export interface Installation {
 export const SCHEMAS: readonly string[] = [...MODULES, 'edge'];
 
 /**
- * Opens what the configuration names, or starts the embedded Postgres. `attach`: share the one of a running Kerf.
+ * Opens what the configuration names, or starts the embedded Postgres, where a Kerf that was split left each module a
+ * database of its own. `attach`: share the one of a running Kerf.
  * `existing`: refuse where a database or the secret would have to be made first.
  */
 export async function openInstallation(
@@ -37,8 +39,14 @@ export async function openInstallation(
   if (existing && !config.secret && !existsSync(`${directory}/secret`)) throw new ConfigError(`There is no secret in ${directory} to open the database with: set KERF_SECRET.`);
   const secret = config.secret ?? (await readOrMakeSecret(directory));
   const embedded = needsEmbedded ? await startEmbeddedPostgres({ ...options, ...(dataDir && { dataDir }) }) : undefined;
+  const split = embedded && readSplitShop(directory);
+  if (split && !options.attach) options.onProgress(`This is the shop of "npm run start:split", now in one process. To go back to the one before: remove ${splitShopFile(directory)}.`);
   const common = config.databaseUrl ?? embedded?.adminUrl ?? Object.values(config.moduleDatabaseUrls)[0]!;
-  const adminUrl = (module: string) => config.moduleDatabaseUrls[module] ?? common;
+  const adminUrl = (module: string) => config.moduleDatabaseUrls[module] ?? (split ? splitDatabaseUrl(common, module) : common);
+  const variableOf = (url: string) => {
+    const module = url === config.databaseUrl ? undefined : MODULES.find((name) => config.moduleDatabaseUrls[name] === url);
+    return module ? `${module.toUpperCase()}_DATABASE_URL` : 'DATABASE_URL';
+  };
   return {
     secret,
     url: (module) => moduleUrl(adminUrl(module), module, secret),
@@ -46,7 +54,7 @@ export async function openInstallation(
       const bySchema = Map.groupBy(schemas, adminUrl);
       let changed = false;
       for (const [url, schemas] of bySchema) {
-        changed = (await provision({ adminUrl: url, schemas, secret, force, onProgress: options.onProgress }).catch(explain)) || changed;
+        changed = (await provision({ adminUrl: url, schemas, secret, force, onProgress: options.onProgress }).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(url)))) || changed;
       }
       return changed;
     },
@@ -55,12 +63,12 @@ export async function openInstallation(
 }
 
 /** A server that is not there is a matter of configuration: say so without the password. */
-function explain(error: NodeJS.ErrnoException): never {
+function explain(error: NodeJS.ErrnoException, variable: string): never {
   if (error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND' || error.code === 'ETIMEDOUT') {
-    throw new ConfigError('DATABASE_URL names a server that does not answer.');
+    throw new ConfigError(`${variable} names a server that does not answer.`);
   }
-  if (error.code?.startsWith('28')) throw new ConfigError('DATABASE_URL names a user or password that the server refuses.');
-  if (error.code === '3D000') throw new ConfigError('DATABASE_URL names a database that does not exist.');
-  if (error.code === '42501') throw new ConfigError('DATABASE_URL must name a user that may create roles and schemas.');
+  if (error.code?.startsWith('28')) throw new ConfigError(`${variable} names a user or password that the server refuses.`);
+  if (error.code === '3D000') throw new ConfigError(`${variable} names a database that does not exist.`);
+  if (error.code === '42501') throw new ConfigError(`${variable} must name a user that may create roles and schemas.`);
   throw error;
 }

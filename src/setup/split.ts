@@ -7,10 +7,14 @@ import { createInterface } from 'node:readline';
 import { Client, escapeIdentifier } from 'pg';
 import { MODULES } from '../calls.ts';
 import type { Config } from '../config.ts';
-import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { hasEmbeddedData, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { listen } from './listen.ts';
 import { dataDirectory, ROOT } from './paths.ts';
 import { readOrMakeSecret } from './secret.ts';
+import { readSplitShop, splitDatabase, splitDatabaseUrl, splitShopFile, writeSplitShop } from './split-shop.ts';
+
+/** Milliseconds that a part gets to finish what is under way. */
+const PATIENCE = 60_000;
 
 /** One process of a split Kerf: what it is called and what it is told. */
 export interface Part {
@@ -33,6 +37,7 @@ export function partsOf(groups: readonly (readonly string[])[], { sockets, datab
       ...(group.length > 0 && { KERF_MODULES: group.join(',') }),
       KERF_EDGE: String(edge),
       KERF_INTERNAL_SOCKET: socket(group),
+      KERF_INTERNAL_PORT: '',
       ...Object.fromEntries(group.map((module) => [`${module.toUpperCase()}_DATABASE_URL`, databaseUrl(module)])),
       ...(edge && { DATABASE_URL: databaseUrl('edge') }),
       ...Object.fromEntries(all.filter((other) => other.group !== group).flatMap((other) => other.group.map((module) => [`KERF_${module.toUpperCase()}_URL`, `unix:${socket(other.group)}`]))),
@@ -40,18 +45,31 @@ export function partsOf(groups: readonly (readonly string[])[], { sockets, datab
   }));
 }
 
+export interface Split {
+  /** answers the name of the first part that ends */
+  ended: Promise<string>;
+  /** lets every part finish, the public API first, then stops the database */
+  stop(): Promise<void>;
+  /** for a stop that takes too long: ends every part at once */
+  kill(): void;
+}
+
 /** Every module in a process of its own on this machine, each with its own database, until `stop`. */
-export async function startSplit(config: Config, { say, environment }: { say: (line: string) => void; environment: NodeJS.ProcessEnv }): Promise<{ ended: Promise<string>; stop(): Promise<void> }> {
+export async function startSplit(config: Config, { say, environment }: { say: (line: string) => void; environment: NodeJS.ProcessEnv }): Promise<Split> {
   const port = await freePort(config);
   const directory = dataDirectory(config.dataDir);
   const secret = config.secret ?? (await readOrMakeSecret(directory));
-  const postgres = await startEmbeddedPostgres({ onProgress: say, ...(config.dataDir && { dataDir: `${directory}/postgres` }) });
+  const dataDir = config.dataDir && `${directory}/postgres`;
+  if (hasEmbeddedData(dataDir) && !readSplitShop(directory)) say(`The shop that "npm start" made stays as it is, and this is another one, which "npm start" and all commands find from now on. To go back: remove ${splitShopFile(directory)}.`);
+  const postgres = await startEmbeddedPostgres({ onProgress: say, ...(dataDir && { dataDir }) });
   const sockets = await mkdtemp(join(tmpdir(), 'kerf-'));
   const names = [...MODULES, 'edge'];
-  await createDatabases(postgres.adminUrl, names.map(databaseName));
-  const parts = partsOf(MODULES.map((name) => [name]), { sockets, databaseUrl: (module) => onDatabase(postgres.adminUrl, databaseName(module)) });
+  const publicUrl = config.publicUrl ?? `http://localhost:${port}`;
+  await createDatabases(postgres.adminUrl, names.map(splitDatabase));
+  await writeSplitShop(directory, { publicUrl });
+  const parts = partsOf(MODULES.map((name) => [name]), { sockets, databaseUrl: (module) => splitDatabaseUrl(postgres.adminUrl, module) });
   const width = Math.max(...names.map((name) => name.length));
-  const shared = { KERF_SECRET: secret, PORT: String(port), KERF_PUBLIC_URL: config.publicUrl ?? `http://localhost:${port}` };
+  const shared = { KERF_SECRET: secret, PORT: String(port), KERF_PUBLIC_URL: publicUrl };
   const run = (part: Part) => startPart(part, { ...environment, ...shared }, (line) => say(`${part.name.padEnd(width)} | ${line}`));
   const modules = parts.slice(0, -1).map(run);
   let stopping = false;
@@ -63,13 +81,15 @@ export async function startSplit(config: Config, { say, environment }: { say: (l
   });
   return {
     ended: Promise.race([...modules.map(({ ended }) => ended), frontEnded]),
-    /** the public API first, so that nobody is left without the modules behind it */
     async stop() {
       stopping = true;
       if (front) await terminated(front.child);
       await Promise.all(modules.map(({ child }) => terminated(child)));
       await rm(sockets, { recursive: true, force: true });
       await postgres.stop();
+    },
+    kill() {
+      for (const { child } of [...modules, ...(front ? [front] : [])]) child.kill('SIGKILL');
     },
   };
 }
@@ -79,14 +99,6 @@ async function freePort({ host, port }: Config): Promise<number> {
   const taken = await listen({ host, port, preferred: 3_000, variable: 'PORT' });
   await taken.close(0);
   return taken.port;
-}
-
-const databaseName = (module: string) => `kerf_${module}`;
-
-function onDatabase(adminUrl: string, database: string): string {
-  const url = new URL(adminUrl);
-  url.pathname = `/${database}`;
-  return url.toString();
 }
 
 async function createDatabases(adminUrl: string, names: readonly string[]): Promise<void> {
@@ -109,18 +121,23 @@ interface RunningPart {
   ended: Promise<string>;
 }
 
-/** In a process group of its own: a Ctrl-C at the terminal is for whoever started it, who stops the parts in order. */
+/**
+ * In a process group of its own: a Ctrl-C at the terminal is for whoever started it, who stops the parts in order. The
+ * channel says nothing; by its end a part knows that whoever started it is gone, however that came.
+ */
 function startPart({ name, environment }: Part, inherited: NodeJS.ProcessEnv, say: (line: string) => void): RunningPart {
-  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { env: { ...inherited, ...environment }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', say);
+  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { env: { ...inherited, ...environment }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true });
+  for (const stream of [child.stdout!, child.stderr!]) createInterface({ input: stream }).on('line', say);
   const ended = once(child, 'exit').then(() => name);
-  const running = new Promise<void>((resolve) => createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('Kerf is running') && resolve()));
+  const running = new Promise<void>((resolve) => createInterface({ input: child.stdout! }).on('line', (line) => line.startsWith('Kerf is running') && resolve()));
   return { child, ended, serves: Promise.race([running, ended]) };
 }
 
 async function terminated(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, 'exit');
+  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
   child.kill('SIGTERM');
   await exit;
+  clearTimeout(timer);
 }
