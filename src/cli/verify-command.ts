@@ -3,6 +3,8 @@ import { readConfig } from '../config.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { openKerf } from '../setup/kerf.ts';
 import { Invariant } from '../shared/audit.ts';
+import { ping } from '../shared/database.ts';
+import { readable } from './module-databases.ts';
 
 const progress = (sentence: string) => void process.stderr.write(`${sentence}\n`);
 
@@ -29,10 +31,12 @@ export const verifyCommand = new Command('verify')
   .action(async ({ only, grace, json }: { only?: Invariant[]; grace: number; json: boolean }) => {
     const config = readConfig();
     const [{ sourcesOf, verify }, { formatReport }] = await Promise.all([import('../verify/verify.ts'), import('../verify/report.ts')]);
-    const { kerf, close } = await openKerf(config, { attach: true, onProgress: progress, publicUrl: config.publicUrl ?? 'http://localhost:3000' });
-    const report = await verify(sourcesOf(kerf), { ...(only && { only }), databases: kerf.databases, now: () => new Date(), grace: grace * 1_000, onProgress: progress })
+    const { kerf, close } = await openKerf(config, { attach: true, existing: true, onProgress: progress, publicUrl: config.publicUrl ?? 'http://localhost:3000' });
+    const reachable = Promise.all([...kerf.databases].map(([module, db]) => readable(module, ping(db))));
+    const report = await reachable
+      .then(() => verify(sourcesOf(kerf), { ...(only && { only }), databases: kerf.databases, now: () => new Date(), grace: grace * 1_000, onProgress: progress }))
       .catch((error: unknown) => {
-        throw new ConfigError(`The shop could not be verified: ${error instanceof Error ? error.message : String(error)}`);
+        throw error instanceof ConfigError ? error : new ConfigError(`The shop could not be verified: ${error instanceof Error ? error.message : String(error)}`);
       })
       .finally(close);
     process.stdout.write(`${json ? JSON.stringify(report, undefined, 2) : formatReport(report)}\n`);

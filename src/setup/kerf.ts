@@ -18,13 +18,15 @@ export interface OpenKerf {
   close(): Promise<void>;
 }
 
-/** Databases ready and modules wired, nothing listening and nothing running in the background: what every command needs. */
-export async function openKerf(config: Config, options: { attach: boolean; onProgress: (sentence: string) => void; publicUrl: string }): Promise<OpenKerf> {
+/**
+ * Databases ready and modules wired, nothing listening and nothing running in the background: what every command needs.
+ * `existing`: for those that change nothing; what is not set up yet stays so.
+ */
+export async function openKerf(config: Config, options: { attach: boolean; existing?: boolean; onProgress: (sentence: string) => void; publicUrl: string }): Promise<OpenKerf> {
   const service = config.serviceKeys ? readServiceKeys(config.serviceKeys) : undefined;
   if (service?.isOpenToOthers) options.onProgress('KERF_SERVICE_KEYS names a file that others on this machine may read: take that away with chmod 600.');
   const installation = await openInstallation(config, options);
   try {
-    const changed = await installation.migrate();
     const settings: Settings = {
       publicUrl: options.publicUrl,
       secret: installation.secret,
@@ -35,7 +37,8 @@ export async function openKerf(config: Config, options: { attach: boolean; onPro
     };
     const log = createLogger(config.logLevel);
     const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize, placement: config.placement, ...(service && { serviceKeys: service.keys }) });
-    await kerf.prepare();
+    const changed = !options.existing && (await installation.migrate());
+    if (!options.existing) await kerf.prepare();
     return {
       kerf,
       installation,

@@ -29,7 +29,7 @@ export function formatReport({ orders, unconfirmed, findings, events, eventsNotL
     ...(dead > 0 ? [`${count(dead)} deliveries failed for good: kerf events list --state dead.`] : []),
     ...(eventsNotLooked.length > 0 ? [`Events of ${eventsNotLooked.join(', ')} were not looked at: the database is not known here.`] : []),
     ...(unconfirmed > 0 ? [`${count(unconfirmed)} more orders did not add up at first sight and were not looked at again.`] : []),
-    `${count(orders)} ${orders === 1 ? 'order was' : 'orders were'} looked at.`,
+    orders === 0 ? 'No order was looked at: this shop has none.' : `${count(orders)} ${orders === 1 ? 'order was' : 'orders were'} looked at.`,
   ].join('\n');
 }
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Client } from 'pg';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../src/shared/ids.ts';
 import { TEST_SECRET } from '../support/constants.ts';
@@ -31,7 +31,7 @@ describe('kerf verify', () => {
   it('ends with 0 when everything holds', async () => {
     const { code, output } = await run([]);
     expect(output).toMatch(/^stock {4}holds /);
-    expect(output).toMatch(/^0 orders were looked at\.$/m);
+    expect(output).toMatch(/^No order was looked at: this shop has none\.$/m);
     expect(code).toBe(0);
   });
 
@@ -48,6 +48,19 @@ describe('kerf verify', () => {
     });
     expect(code).toBe(1);
   });
+
+  it('sets up nothing', async () => {
+    const name = `kerf_empty_${process.pid}`;
+    await admin.query(`create database ${name}`);
+    const url = Object.assign(new URL(database.adminUrl), { pathname: `/${name}` }).toString();
+    const { code } = await run([], { DATABASE_URL: url });
+    const empty = new Client({ connectionString: url });
+    await empty.connect();
+    const { rows } = await empty.query(`select nspname from pg_namespace where nspname in ('order', 'order_jobs')`);
+    await empty.end();
+    await admin.query(`drop database ${name} with (force)`);
+    expect([code, rows]).toEqual([2, []]);
+  }, 60_000);
 
   it.each([
     ['a module that does not answer', [], { KERF_MODULES: 'user,catalog,inventory,payment,order', KERF_COUPON_URL: 'http://127.0.0.1:9' }, /The shop could not be verified: The module coupon could not be asked/],
