@@ -20,7 +20,7 @@ export const Environment = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development').meta({ description: 'production turns the sandbox payments off and asks for KERF_SECRET' }),
   PORT: port.optional().meta({ description: 'port of the public API; default 3000, or the next free one' }),
   HOST: z.string().min(1).default('0.0.0.0').meta({ description: 'address the public API listens on' }),
-  KERF_INTERNAL_PORT: port.optional().meta({ description: 'port for metrics, on 127.0.0.1 unless KERF_INTERNAL_HOST says otherwise; default 3001, or the next free one' }),
+  KERF_INTERNAL_PORT: port.optional().meta({ description: 'port for other processes and for metrics, on 127.0.0.1 unless KERF_INTERNAL_HOST says otherwise; default 3001, or the next free one' }),
   KERF_INTERNAL_HOST: z.string().min(1).default('127.0.0.1').meta({ description: 'address the internal port listens on' }),
   KERF_PUBLIC_URL: z.string().refine(isWebAddress, 'must look like https://shop.example, with nothing after the path').optional().meta({ description: 'address under which clients reach the API; default http://localhost:<port>' }),
   DATABASE_URL: postgresUrl.optional().meta({ description: 'administrator connection to a Postgres 15 or newer; default: the embedded one' }),
@@ -32,7 +32,7 @@ export const Environment = z.object({
   ),
   KERF_MODULES: z
     .string()
-    .transform((text) => text.split(',').map((name) => name.trim()).filter(Boolean))
+    .transform((text) => [...new Set(text.split(',').map((name) => name.trim()).filter(Boolean))])
     .refine((names) => names.length > 0 && names.every((name) => MODULES.includes(name)), `must name modules separated by commas, of ${MODULES.join(', ')}`)
     .optional()
     .meta({ description: 'modules that run in this process; default: all that have no KERF_<MODULE>_URL' }),
@@ -111,8 +111,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (production && !env.KERF_SECRET) {
     throw new ConfigError('KERF_SECRET must be set in production, to at least 32 random characters.');
   }
+  if (env.KERF_INTERNAL_SOCKET && env.KERF_INTERNAL_PORT !== undefined) throw new ConfigError('KERF_INTERNAL_SOCKET is used instead of KERF_INTERNAL_PORT: take one of them away.');
   const placement = placementOf(env);
-  if (placement.hosts.length < MODULES.length && !env.KERF_SECRET && !env.KERF_SERVICE_KEYS) {
+  if ((placement.hosts.length < MODULES.length || !placement.edge) && !env.KERF_SECRET && !env.KERF_SERVICE_KEYS) {
     throw new ConfigError('KERF_SECRET must be set where modules run in several processes, to the same at least 32 random characters in each: they know each other by it, or by KERF_SERVICE_KEYS.');
   }
   return {
@@ -149,10 +150,12 @@ function placementOf(env: z.output<typeof Environment> & Record<string, unknown>
   const hosts = env.KERF_MODULES ?? MODULES.filter((name) => !addresses[name]);
   const both = env.KERF_MODULES?.find((name) => addresses[name]);
   if (both) throw new ConfigError(`KERF_MODULES says that ${both} runs here, and KERF_${both.toUpperCase()}_URL that it runs elsewhere: take one of them away.`);
+  const edge = env.KERF_EDGE ?? !env.KERF_MODULES;
+  if (hosts.length === 0 && !edge) throw new ConfigError('KERF_EDGE is false and every module is elsewhere, so that nothing would run here: take one of these variables away.');
   const tls = tlsOf(env);
   const open = tls && Object.keys(addresses).find((name) => addresses[name]!.startsWith('http:'));
   if (open) throw new ConfigError(`KERF_${open.toUpperCase()}_URL must begin with https:// or unix: where KERF_TLS_CERT is set.`);
-  return { hosts, addresses, edge: env.KERF_EDGE ?? !env.KERF_MODULES, ...(tls && { tls }) };
+  return { hosts, addresses, edge, ...(tls && { tls }) };
 }
 
 function tlsOf({ KERF_TLS_CERT: cert, KERF_TLS_KEY: key, KERF_TLS_CA: ca }: z.output<typeof Environment>): Tls | undefined {
@@ -189,6 +192,6 @@ function isTimeZone(zone: string): boolean {
 export function isPeerAddress(text: string): boolean {
   if (/^unix:\/.+/.test(text)) return true;
   if (!URL.canParse(text)) return false;
-  const { protocol, pathname, search, hash, username } = new URL(text);
-  return ['http:', 'https:'].includes(protocol) && pathname === '/' && `${search}${hash}${username}` === '';
+  const { protocol, pathname, search, hash, username, password } = new URL(text);
+  return ['http:', 'https:'].includes(protocol) && pathname === '/' && `${search}${hash}${username}${password}` === '';
 }

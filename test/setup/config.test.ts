@@ -36,7 +36,21 @@ describe('readConfig', () => {
     });
 
     it('needs a secret that all processes share', () => {
-      expect(() => readConfig({ KERF_MODULES: 'coupon' })).toThrow(/^KERF_SECRET must be set where modules run in several processes/);
+      for (const environment of [{ KERF_MODULES: 'coupon' }, { KERF_MODULES: Array(6).fill('coupon').join() }, { KERF_MODULES: MODULES.join() }, { KERF_EDGE: 'false' }]) {
+        expect(() => readConfig(environment)).toThrow(/^KERF_SECRET must be set where modules run in several processes/);
+      }
+    });
+
+    it('is one for each module, however often it is named', () => expect(placement({ KERF_MODULES: 'coupon,user,coupon' }).hosts).toEqual(['coupon', 'user']));
+
+    it('cannot be elsewhere for everything', () => {
+      const addresses = Object.fromEntries(MODULES.map((name) => [`KERF_${name.toUpperCase()}_URL`, 'http://shop:3001']));
+      expect(placement(addresses)).toMatchObject({ hosts: [], edge: true });
+      expect(() => placement({ ...addresses, KERF_EDGE: 'false' })).toThrow(/^KERF_EDGE is false and every module is elsewhere/);
+    });
+
+    it('is a socket or a port, not both', () => {
+      expect(() => placement({ KERF_INTERNAL_SOCKET: '/run/kerf.sock', KERF_INTERNAL_PORT: '3001' })).toThrow(/^KERF_INTERNAL_SOCKET is used instead of KERF_INTERNAL_PORT/);
     });
   });
 
@@ -55,6 +69,7 @@ describe('readConfig', () => {
     ['KERF_MODULES', 'coupon,hunter2'],
     ['KERF_COUPON_URL', 'coupon.internal:3001'],
     ['KERF_COUPON_URL', 'http://hunter2@coupon:3001/seam'],
+    ['KERF_COUPON_URL', 'http://:hunter2@coupon:3001'],
     ['KERF_POOL_SIZE', '0'],
     ['KERF_TIME_ZONE', 'Mars/Olympus'],
     ['KERF_LOG_LEVEL', 'loud'],
