@@ -1,8 +1,9 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { z } from 'zod';
 import { ConfigError } from '../setup/config-error.ts';
 import { derivedKeys, type ServiceKeys } from '../shared/seam/service-token.ts';
+import { contentOf } from './named-file.ts';
 import type { Placement } from './placement.ts';
 import type { Topology } from './topology.ts';
 
@@ -62,19 +63,11 @@ function pairOf(kid: string, key: JsonWebKey): Pair {
 }
 
 function parsed(path: string): z.infer<typeof KeySet> {
-  const text = read(path);
+  const text = contentOf('KERF_SERVICE_KEYS', path);
   try {
     return KeySet.parse(JSON.parse(text));
   } catch {
     throw new ConfigError(`KERF_SERVICE_KEYS names a file that is not a JSON Web Key Set whose keys have a "kid": ${path}.`);
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`KERF_SERVICE_KEYS names a file that cannot be read: ${path} (${(error as NodeJS.ErrnoException).code}).`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { ConfigError } from '../setup/config-error.ts';
+import { contentOf } from './named-file.ts';
 
 /** Mutual TLS between processes, all in PEM: what this one shows, and whose certificates it believes. */
 export interface Tls {
@@ -24,13 +24,5 @@ function read<T>(variable: string, path: string, what: string, parse: (text: str
     return [text, parse(text)];
   } catch {
     throw new ConfigError(`${variable} names a file that does not hold ${what} in PEM: ${path}.`);
-  }
-}
-
-function contentOf(variable: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`${variable} names a file that cannot be read: ${path} (${(error as NodeJS.ErrnoException).code}).`);
   }
 }

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { lstat, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Tls } from '../placement/tls.ts';
@@ -96,6 +98,7 @@ const takes = (server: Server, port: number, host: string) =>
 
 /** Of a process that was killed. One on which somebody answers is not ours to take, and neither is what is no socket. */
 async function removeStale(path: string): Promise<void> {
+  if (!existsSync(dirname(path))) throw new ConfigError(`KERF_INTERNAL_SOCKET names a socket in a folder that does not exist: ${path}.`);
   const found = await lstat(path).catch(() => undefined);
   if (!found) return;
   if (!found.isSocket()) throw new ConfigError(`KERF_INTERNAL_SOCKET names something that is no socket: ${path}.`);

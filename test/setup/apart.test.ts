@@ -34,7 +34,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const socketOf = (name: string) => join(folder, `${name}.sock`);
 const couponApart = () => ({ KERF_COUPON_URL: `unix:${socketOf('coupon')}` });
-const couponAlone = () => ({ KERF_MODULES: 'coupon', KERF_INTERNAL_SOCKET: socketOf('coupon') });
+const couponAlone = () => ({ KERF_MODULES: 'coupon', KERF_INTERNAL_PORT: '', KERF_INTERNAL_SOCKET: socketOf('coupon') });
 const tokens = createServiceTokens(derivedKeys(TEST_SECRET, []), () => new Date());
 
 /** where nobody made the code, its owner says so: the call has arrived */
@@ -109,7 +109,15 @@ describe('a start', () => {
   it('removes nothing that is no socket', async () => {
     const path = join(folder, 'notes.txt');
     await writeFile(path, 'not yours');
-    expect(await refused({ KERF_MODULES: 'coupon', KERF_INTERNAL_SOCKET: path })).toEqual([2, `KERF_INTERNAL_SOCKET names something that is no socket: ${path}.`]);
+    expect(await refused({ ...couponAlone(), KERF_INTERNAL_SOCKET: path })).toEqual([2, `KERF_INTERNAL_SOCKET names something that is no socket: ${path}.`]);
+    const nowhere = join(folder, 'run', 'coupon.sock');
+    expect(await refused({ ...couponAlone(), KERF_INTERNAL_SOCKET: nowhere })).toEqual([2, `KERF_INTERNAL_SOCKET names a socket in a folder that does not exist: ${nowhere}.`]);
+  });
+
+  it('refuses a placement that cannot be before it touches a database, and names the variable of one that is away', async () => {
+    const away = 'postgres://a:hunter2@127.0.0.1:1/kerf';
+    expect(await refused({ KERF_MODULES: 'order', DATABASE_URL: away })).toEqual([2, expect.stringMatching(/^The module order calls the module user, which is neither hosted here nor located: .*KERF_USER_URL\.$/m)]);
+    expect(await refused({ COUPON_DATABASE_URL: away })).toEqual([2, 'COUPON_DATABASE_URL names a server that does not answer.']);
   });
 
   it('refuses a module that is here and elsewhere', async () => {
