@@ -3,6 +3,7 @@ import { casesOf } from '../../src/kit/kit.ts';
 import { runCases } from '../../src/kit/run.ts';
 import { COUPON_BREAKS, INVENTORY_BREAKS } from './breaks.ts';
 import { type Break, startBroken } from './broken.ts';
+import { CATALOG_BREAKS, ORDER_BREAKS, PAYMENT_BREAKS, USER_BREAKS } from './shop-breaks.ts';
 import { startApart, subjectAt } from './support.ts';
 
 let kerf: Awaited<ReturnType<typeof startApart>>;
@@ -23,7 +24,8 @@ async function run(module: string, name: string, how: Break, patience = 18_000) 
   return result;
 }
 
-const table = Object.entries({ coupon: COUPON_BREAKS, inventory: INVENTORY_BREAKS }).flatMap(([module, all]) => Object.entries(all).map(([name, breaks]) => ({ module, name, breaks })));
+const BREAKS = { user: USER_BREAKS, catalog: CATALOG_BREAKS, inventory: INVENTORY_BREAKS, coupon: COUPON_BREAKS, payment: PAYMENT_BREAKS, order: ORDER_BREAKS };
+const table = Object.entries(BREAKS).flatMap(([module, all]) => Object.entries(all).map(([name, breaks]) => ({ module, name, breaks })));
 
 describe.concurrent.each(table)('$module, $name', ({ module, name, breaks }) => {
   it('holds where nothing is broken', async () => {

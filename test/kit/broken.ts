@@ -65,3 +65,18 @@ export const answeredOn = (path: string, change: (body: never) => unknown): Brea
 
 /** The same without these fields. */
 export const less = (...names: string[]) => <Body extends object>(body: Body) => Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name))) as Body;
+
+export const json = (status: number, body: unknown) => ({ status, headers: { 'content-type': 'application/json', 'kerf-contract': 'x' }, body: JSON.stringify(body) });
+
+/** Says that it did what was asked on this path, where the body has this in it. */
+export const nothingHappens = (path: string, type = ''): Break => ({
+  instead: (asked) => (asked.path === path && asked.body.includes(type) ? { status: 200, headers: { 'kerf-contract': 'x' }, body: '{}' } : undefined),
+});
+
+export const reasonInstead = (from: string, to: string): Break => ({ answered: ({ body }) => ({ body: body.replaceAll(`"reason":"${from}"`, `"reason":"${to}"`) }) });
+
+/** A repeat by the same order is taken for what it said at first. */
+export function keepsFirst(path: string): Break {
+  const said = new Map<string, unknown>();
+  return askedOn(path, (body: { orderId: string }) => said.get(body.orderId) ?? (said.set(body.orderId, body), body));
+}
