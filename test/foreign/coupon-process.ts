@@ -15,6 +15,8 @@ export interface CouponProcess {
   address: string;
   /** what it wrote to its log so far */
   log(): string;
+  /** starts a second one in the same place; throws with its last words when it does not come to answer */
+  startBeside(): Promise<unknown>;
   /** ends it as a power failure would, and starts it again on the same file */
   crash(): Promise<void>;
   stop(): Promise<void>;
@@ -33,6 +35,7 @@ export async function startCoupon(keys: { KERF_SECRET: string } | { KERF_SERVICE
   return {
     address: `unix:${socket}`,
     log: () => log,
+    startBeside: run,
     async crash() {
       await ended(running, 'SIGKILL');
       running = await run();

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ export function createAuthorities() {
   const folder = mkdtempSync(join(tmpdir(), 'kerf-tls-'));
   const at = (name: string) => join(folder, name);
   const make = (name: string, ...more: string[]) =>
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1', '-subj', `/CN=${name}`, '-keyout', at(`${name}.key`), '-out', at(`${name}.pem`), ...more], { stdio: 'ignore' });
+    openssl(['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1', '-subj', `/CN=${name}`, '-keyout', at(`${name}.key`), '-out', at(`${name}.pem`), ...more]);
   return {
     at,
     /** `signs(name)`: a certificate of this authority for 127.0.0.1 */
@@ -30,4 +30,9 @@ export function createAuthorities() {
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+function openssl(args: readonly string[]): void {
+  const { error, status, stderr } = spawnSync('openssl', args, { encoding: 'utf8' });
+  if (error || status !== 0) throw new Error(`The tests of certificates need the program openssl, version 3: ${error?.message ?? stderr}`);
 }

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import stat
 import sys
 import threading
@@ -27,7 +28,7 @@ def main() -> None:
     zone = ZoneInfo(os.environ.get("KERF_TIME_ZONE") or "Asia/Seoul")
     seam = Seam(contract, Coupon(zone), Store(options.database), Tokens("coupon", read_keys()))
     if options.socket:
-        remove_stale_socket(options.socket)
+        make_room_for(options.socket)
         server, address = listen_on_socket(seam, options.socket)
     else:
         server, address = listen(seam, options.host, options.port)
@@ -35,8 +36,9 @@ def main() -> None:
         signal.signal(name, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"coupon answers on {address}", flush=True)
     server.serve_forever()
+    server.drain()
     if options.socket:
-        os.unlink(options.socket)
+        Path(options.socket).unlink(missing_ok=True)
 
 
 def read_options() -> argparse.Namespace:
@@ -58,9 +60,14 @@ def read_keys() -> Keys:
     sys.exit("Set KERF_SECRET to the shop's, or KERF_SERVICE_KEYS to a file of public keys: callers are known by them.")
 
 
-def remove_stale_socket(path: str) -> None:
-    if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
-        os.unlink(path)
+def make_room_for(path: str) -> None:
+    """A process that was killed leaves its socket behind; one that runs must keep it."""
+    if not (os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode)):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(path) == 0:
+            sys.exit(f"Somebody answers on {path} already: stop that process, or name another socket.")
+    os.unlink(path)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -20,6 +21,8 @@ LARGEST_REQUEST = 1_048_576
 LARGEST_IGNORED = 8 * LARGEST_REQUEST
 DEFAULT_TIMEOUT = 10_000
 LONGEST_TIMEOUT = 60_000
+#: seconds in which a body that has arrived is read, also for a caller that waits no longer: the connection stays good
+SHORTEST_READ = 0.1
 
 log = logging.getLogger("coupon")
 
@@ -86,13 +89,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _body(self, deadline: float) -> bytes | None:
         """None for one that is too large: it is read all the same, so that the connection stays good for the next call."""
-        self.connection.settimeout(max(0.1, min(self.timeout, deadline - time.monotonic())))
         length = self._content_length()
         if length > LARGEST_IGNORED:
             self.close_connection = True
             return None
-        data = self._read(length)
-        self.connection.settimeout(self.timeout)
+        data = self._read(length, max(deadline, time.monotonic() + SHORTEST_READ))
         return data if length <= LARGEST_REQUEST else None
 
     def _content_length(self) -> int:
@@ -102,11 +103,27 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         raise Undeliverable("contract_violation", "A body comes with its length.")
 
-    def _read(self, size: int) -> bytes:
-        data = self.rfile.read(size)
-        if len(data) < size:
-            raise ConnectionError("the caller has gone")
-        return data
+    def _read(self, size: int, until: float) -> bytes:
+        """A socket's timeout is for one piece: a body that trickles in would be waited for for ever."""
+        data = bytearray()
+        try:
+            while len(data) < size:
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise socket.timeout
+                self.connection.settimeout(left)
+                piece = self.rfile.read1(size - len(data))
+                if not piece:
+                    raise ConnectionError("the caller has gone")
+                data += piece
+        finally:
+            self.connection.settimeout(self.timeout)
+        return bytes(data)
+
+    def handle_expect_100(self) -> bool:
+        goes_on = super().handle_expect_100()
+        self.wfile.flush()
+        return goes_on
 
     def _hang_up(self, reason: str) -> tuple[int, Any]:
         self.close_connection = True
@@ -137,13 +154,29 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads = False
     request_queue_size = 256
     seam: Seam
 
     def __init__(self, address: tuple[str, int], seam: Seam):
         self.seam = seam
+        self._connections: set[socket.socket] = set()
         super().__init__(address, Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def drain(self) -> None:
+        """After `shutdown`: what is under way is answered, and nobody is heard any more."""
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+        self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.debug("a connection broke", exc_info=True)
