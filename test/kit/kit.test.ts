@@ -34,7 +34,7 @@ describe('our own modules, each behind an address of its own', () => {
 
   it.each(MODULES)('%s does what its contract says', async (module) => {
     const subject = subjectAt(module, kerf.address(module));
-    const results = await runCases(subject, casesOf(subject).filter(({ writes }) => writes), { report: () => undefined });
+    const results = await runCases(subject, casesOf(subject).filter(({ writes }) => writes), { report: () => undefined, patience: 60_000 });
     expect(failuresOf(results)).toEqual([]);
     expect(results.length).toBeGreaterThan(15);
   }, 180_000);
