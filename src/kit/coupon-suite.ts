@@ -4,7 +4,7 @@ import { newId } from '../shared/ids.ts';
 import { basketOf, basketWith, type CouponCases, draftOf, promote, reservationOf, reserve, used } from './coupon-goods.ts';
 import { auditCases, creatingCases, listingCases, updatingCases } from './coupon-promotion-cases.ts';
 import { quoteCases } from './coupon-quote-cases.ts';
-import { atOnce, countsOf, eventually, expectMatch, expectRefusal, expectSameAgain, inSeconds, waitUntil } from './expectation.ts';
+import { amply, atOnce, countsOf, eventually, expectMatch, expectRefusal, expectSameAgain, inSeconds, waitUntil } from './expectation.ts';
 import { type Case, writing } from './suite.ts';
 import type { Wire } from './wire.ts';
 
@@ -76,7 +76,7 @@ const reserving: CouponCases = {
   },
   'is extended by a repeat, also when the promotion is paused by then': async ({ service: coupon }) => {
     const promotion = await promote(coupon, { totalLimit: 1 });
-    const reservation = await reservationOf(coupon, basketWith([promotion]), 2);
+    const reservation = await reservationOf(coupon, basketWith([promotion]), await amply(() => used(coupon, promotion)));
     await coupon.reserve(reservation);
     await coupon.updatePromotion({ id: promotion.id, version: promotion.version, draft: draftOf({ codes: promotion.codes, totalLimit: 1, active: false }) });
     await coupon.reserve({ ...reservation, expiresAt: inSeconds(600) });
@@ -153,7 +153,7 @@ const listening: CouponCases = {
     expectMatch(await used(wire.service, promotion), 1, `${COUNT} of the next order`);
   },
   'order.cancelled gives nothing back of a promotion that has ended': async (wire) => {
-    const endsAt = inSeconds(2);
+    const endsAt = inSeconds(await amply(() => promote(wire.service)));
     const { promotion, orderId } = await placedOrder(wire, { endsAt });
     await waitUntil(endsAt);
     await cancel(wire, orderId, true);

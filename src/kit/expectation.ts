@@ -105,6 +105,13 @@ export async function eventually(check: () => Promise<void>, until = Date.now() 
 
 export const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString();
 
+/** Seconds in which some calls like this one are surely over: two, and ten times as long as it takes now, at most eight. */
+export async function amply(call: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  await call();
+  return Math.min(8, 2 + (10 * (performance.now() - begun)) / 1_000);
+}
+
 /** Lets time pass until just after the instant: contracts speak of times that no call can move. */
 export const waitUntil = (instant: string) => pause(Date.parse(instant) - Date.now() + 100);
 

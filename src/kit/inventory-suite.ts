@@ -1,7 +1,7 @@
 import type { Inventory, inventoryContract } from '../modules/inventory/contract.ts';
 import { orderContract } from '../modules/order/contract.ts';
 import { newId } from '../shared/ids.ts';
-import { atOnce, countsOf, eventually, expectMatch, expectRefusal, expectSameAgain, Finding, inSeconds, throughPages, waitUntil } from './expectation.ts';
+import { amply, atOnce, countsOf, eventually, expectMatch, expectRefusal, expectSameAgain, Finding, inSeconds, throughPages, waitUntil } from './expectation.ts';
 import { type Case, writing } from './suite.ts';
 import type { Wire } from './wire.ts';
 
@@ -113,7 +113,7 @@ const reserving: Cases = {
   },
   'is extended by a repeat': async ({ service: inventory }) => {
     const variantId = await stock(inventory, 1);
-    const reservation = reservationOf(variantId, 1, 2);
+    const reservation = reservationOf(variantId, 1, await amply(() => levelOf(inventory, variantId)));
     await inventory.reserve(reservation);
     await inventory.reserve({ ...reservation, expiresAt: inSeconds(600) });
     await waitUntil(reservation.expiresAt);

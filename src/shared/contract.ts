@@ -22,9 +22,11 @@ export interface Method<Input extends z.ZodType = z.ZodType, Output extends z.Zo
   idempotentBy?: string;
   /** milliseconds within which it promises to answer, where five seconds are not enough */
   timeout?: number;
+  /** bytes that its input may have over the wire, where a mebibyte is not enough */
+  largestRequest?: number;
 }
 
-type Definition<I extends z.ZodType, O extends z.ZodType> = { input: I; output: O; reasons?: readonly string[]; timeout?: number };
+type Definition<I extends z.ZodType, O extends z.ZodType> = { input: I; output: O; reasons?: readonly string[]; timeout?: number; largestRequest?: number };
 
 /** A method that changes nothing. */
 export const read = <I extends z.ZodType, O extends z.ZodType>(method: Definition<I, O>) =>

@@ -24,7 +24,9 @@ async function lamp(over: Partial<Lamp> = {}) {
 }
 
 /** The first answer may take longer than a call here has, when the machine is busy. */
-const answers = (service: Lamp) => expect.poll(() => service.look({ id: 'lit' }).catch(() => undefined)).toEqual({ lit: true });
+const answers = async (service: Lamp) => {
+  await expect.poll(() => service.look({ id: 'lit' }).catch(() => undefined)).toEqual({ lit: true });
+};
 
 const answering = async (answer: RequestListener) => {
   const real = lampServer();

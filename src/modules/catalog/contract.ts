@@ -261,6 +261,7 @@ export const catalogContract = defineContract({
      */
     importProducts: write({
       timeout: 60_000,
+      largestRequest: 33_554_432,
       input: z.object({ rows: z.array(ImportRow).max(20_000), dryRun: z.boolean() }),
       output: ImportReport,
     }),

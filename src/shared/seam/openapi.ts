@@ -17,6 +17,7 @@ export function createSeamDocument(contract: Contract, comments: ReadonlyMap<str
         description: comments.get(`${module}.${name}`) ?? '',
         'x-kind': kind,
         ...(idempotentBy && { 'x-idempotent-by': idempotentBy }),
+        ...(contract.methods[name]!.largestRequest && { 'x-largest-request': contract.methods[name]!.largestRequest }),
         parameters: [{ $ref: '#/components/parameters/timeout' }],
         requestBody: { required: true, content: { 'application/json': { schema: input } } },
         responses: {

@@ -39,6 +39,8 @@ interface Resource {
   module: string;
   hash: string;
   allowed: readonly string[];
+  /** bytes of its body */
+  largest: number;
   run: Operation;
 }
 
@@ -84,7 +86,7 @@ export function serve({ served, tokens, log, refused }: SeamServer): RequestList
     const timeout = req.headers[TIMEOUT_HEADER] === undefined ? DEFAULT_TIMEOUT : Math.min(Number(req.headers[TIMEOUT_HEADER]), LONGEST_TIMEOUT);
     if (!(timeout > 0)) return refuse('deadline_exceeded');
     if (req.method === 'POST' && !/^application\/(cloudevents\+)?json\b/i.test(req.headers['content-type'] ?? '')) return refuse('unsupported_media_type');
-    const body = await readBody(req);
+    const body = await readBody(req, resource.largest);
     if (body === undefined) return refuse('too_large');
     await run(resource, body, caller, timeout, res);
   }
@@ -132,17 +134,18 @@ class Forged extends Violation {
 function resourcesOf({ contract, service, deliver, callers, publishers }: Served): [string, Resource][] {
   const { module } = contract;
   const hash = contractHash(contract);
-  const at = (method: 'GET' | 'POST', path: string, allowed: readonly string[], run: Operation): [string, Resource] => [
+  const at = (method: 'GET' | 'POST', path: string, allowed: readonly string[], run: Operation, largest = LARGEST_REQUEST): [string, Resource] => [
     `${PREFIX}/${module}/${path}`,
-    { method, module, hash, allowed, run },
+    { method, module, hash, allowed, largest, run },
   ];
-  const methods = Object.entries(contract.methods).map(([name, { input }]) =>
-    at('POST', name, callers, (received) => {
+  const methods = Object.entries(contract.methods).map(([name, { input, largestRequest }]) => {
+    const call: Operation = (received) => {
       const result = input.safeParse(received);
       if (!result.success) throw new Violation(`${module}.${name}: ${issuesOf(result.error)}`);
       return (service as Record<string, Method>)[name]!(result.data);
-    }),
-  );
+    };
+    return at('POST', name, callers, call, largestRequest);
+  });
   return [
     ...methods,
     at('POST', EVENTS, publishers, (received, caller) => {
@@ -161,13 +164,13 @@ const issuesOf = ({ issues }: z.ZodError) => issues.map(({ path, message }) => `
 const moduleIn = (url = '') => url.slice(PREFIX.length + 1).split('/')[0]!;
 
 /** The body as text, or undefined when it is larger than allowed. By events: an async iterator costs several times as much. */
-const readBody = (req: IncomingMessage) =>
+const readBody = (req: IncomingMessage, largest: number) =>
   new Promise<string | undefined>((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
     req.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length > LARGEST_REQUEST) resolve(undefined);
+      if (length > largest) resolve(undefined);
       else chunks.push(chunk);
     });
     req.on('end', () => resolve((chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8')));

@@ -2,10 +2,10 @@ import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { currentContext, timeLeft, withDeadline, withTrace } from '../../../src/shared/context.ts';
 import type { Event } from '../../../src/shared/events.ts';
-import { EVENTS, pathOf } from '../../../src/shared/seam/protocol.ts';
+import { EVENTS, LARGEST_REQUEST, pathOf } from '../../../src/shared/seam/protocol.ts';
 import { createServiceTokens, derivedKeys } from '../../../src/shared/seam/service-token.ts';
 import { createLogger } from '../../../src/shared/telemetry.ts';
-import { closeAll, createLamp, keys, lampAt, lampServer, listenTo, tokens } from './support.ts';
+import { closeAll, createLamp, keys, lampAt, lampContract, lampServer, listenTo, tokens } from './support.ts';
 
 afterEach(closeAll);
 
@@ -37,6 +37,15 @@ describe('a module over the seam', () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     await withTrace(traceparent, () => lampAt(address).service.look({ id: 'x' }));
     expect(seen).toBe(traceparent);
+  });
+
+  it('takes as much as the method says that it may be sent', async () => {
+    const methods = { ...lampContract.methods, look: { ...lampContract.methods.look, largestRequest: 2 * LARGEST_REQUEST } };
+    const { address } = await listenTo(lampServer({ contract: { ...lampContract, methods } }));
+    const { service } = lampAt(address);
+    expect(await service.look({ id: 'x'.repeat(LARGEST_REQUEST) })).toEqual({ lit: false });
+    await expect(service.light({ id: 'x'.repeat(LARGEST_REQUEST) })).rejects.toMatchObject({ reason: 'unavailable' });
+    await expect(service.look({ id: 'x'.repeat(2 * LARGEST_REQUEST) })).rejects.toMatchObject({ reason: 'unavailable' });
   });
 
   it('takes in events of the modules it listens to, and of no others', async () => {
