@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'undici';
 import { z } from 'zod';
+import { withTrace } from '../src/shared/context.ts';
 import { defineContract, overWire, read, type Service } from '../src/shared/contract.ts';
 import { newId } from '../src/shared/ids.ts';
 import { createObservation } from '../src/shared/observation.ts';
@@ -135,7 +136,7 @@ async function main(seconds: number): Promise<void> {
   for (const [, run] of rows) await measure(run, 16, seconds * 500);
   process.stdout.write('| callers | | p50 µs | p99 µs | calls/s | p50 over local µs | p50 over bare µs | rate to bare |\n| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n');
   for (const callers of [1, 16, 64]) {
-    const found = await compare(rows, callers, seconds);
+    const found = await withTrace(undefined, () => compare(rows, callers, seconds));
     for (const [name, { p50, p99, rate, toBare }] of found) {
       const over = (other: string) => (p50 - found.get(other)!.p50).toFixed(0);
       const beside = name.startsWith('seam') ? [over('local'), over(name.replace('seam', 'bare')), `${Math.round(toBare * 100)} %`] : [name.startsWith('bare') ? over('local') : '', '', ''];
