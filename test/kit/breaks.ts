@@ -45,7 +45,7 @@ const inPages = (change: (items: Promotion[], cursor: string | null) => object):
 
 /** Makes a promotion of any object, and puts it up at once. */
 export const MAKES_UP: Break = {
-  asked: ({ path, body }) => (path === '/createPromotion' && body.startsWith('{"id"') ? { body: JSON.stringify({ id: randomUUID(), draft: { name: 'Made up', class: 'order', benefit: { kind: 'percent', basisPoints: 1_000 } } }) } : {}),
+  asked: ({ path, body }) => (path === '/createPromotion' && body.startsWith('{"id"') ? { body: JSON.stringify({ id: randomUUID(), draft: { name: 'Made up', class: 'order', benefit: { kind: 'percent', basisPoints: 1_000 }, codes: [randomUUID()] } }) } : {}),
 };
 
 /** What is broken of coupon, by the case that has to report it. */

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import re
+import select
 import socket
 import socketserver
 import sqlite3
@@ -172,7 +173,9 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def drain(self) -> None:
-        """After `shutdown`: what is under way is answered, and nobody is heard any more."""
+        """After `shutdown`: whoever has connected is answered what was asked by now, and nobody is heard any more."""
+        while select.select([self.socket], [], [], 0)[0]:
+            self.handle_request()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
