@@ -9,6 +9,8 @@ import { startTestPostgres } from './support/postgres.ts';
 /** Every long form, by its name on the command line. */
 const LONG_FORMS: Readonly<Record<string, LongForm>> = {
   'crash-points': crashEverywhere,
+  partition: inFull('test/faults/partition.test.ts'),
+  events: inFull('test/shared/events-guarantees.test.ts'),
   contention: inFull('test/faults/contention.test.ts'),
   shoppers: inFull('test/faults/shop-model.test.ts'),
 };

@@ -9,8 +9,8 @@ import { createQueue, type Queue } from '../../src/shared/queue.ts';
 import { countEntries } from '../../src/shared/queue-view.ts';
 import { createTestContext, type TestContext } from '../support/module-context.ts';
 
-/** KERF_TEST_EVENTS=10000 is the long form. */
-const EVENTS = Number(process.env['KERF_TEST_EVENTS'] ?? 1_000);
+/** `KERF_FAULTS=all` is the long form. */
+const EVENTS = process.env['KERF_FAULTS'] === 'all' ? 10_000 : 1_000;
 const AGGREGATES = Math.ceil(EVENTS / 5);
 const TOGETHER = 50;
 
