@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { createServer as createTcpServer, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { timeLeft, withDeadline } from '../../src/shared/context.ts';
 import type { Event } from '../../src/shared/events.ts';
 import { createBreaker, DEFAULT_POLICY } from '../../src/shared/seam/resilience.ts';
@@ -120,7 +120,7 @@ describe('the time of a call', () => {
     const { address } = await lamp({
       look: async () => {
         left.push(timeLeft());
-        if (first) await new Promise((resolve) => setTimeout(resolve, 200));
+        if (first) await vi.waitUntil(() => timeLeft() < left[0]! - 150);
         first = false;
         return { lit: true };
       },

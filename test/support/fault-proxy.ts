@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** The peer's answer as it came. */
 interface Answer {
@@ -98,7 +99,6 @@ async function handOn(target: string, { method, url, headers }: IncomingMessage,
 }
 
 const pass = async ({ forward, reply }: Exchange) => reply(await forward());
-const passed = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const says = (status: number, type: string, text: string) => ({ reply }: Exchange) => reply({ status, headers: { 'content-type': type }, body: Buffer.from(text) });
 const speaks = (raw: string) => ({ req: { socket } }: Exchange) => void socket.end(raw);
 
@@ -124,9 +124,9 @@ export const faults = {
   none: PASS,
   late: (there: number, back: number): Fault => ({
     async exchange({ forward, reply }) {
-      await passed(there);
+      await delay(there);
       const answer = await forward();
-      await passed(back);
+      await delay(back);
       reply(answer);
     },
   }),
