@@ -119,7 +119,7 @@ async function startOwned(site: Site, options: EmbeddedPostgresOptions): Promise
     const created = await ensureCluster(site, progress);
     server = await ensureServer(site, options.settings ?? {}, progress);
     const adminUrl = await ensureDatabase(site, server);
-    endKeeping = keepServer(site, options.settings ?? {}, progress);
+    endKeeping = keepServer(site, server.port, options.settings ?? {}, progress);
     return { adminUrl, created, stop };
   } catch (error) {
     if (server) await stop();

@@ -33,7 +33,10 @@ const lookEveryMs = 500;
 // Gone at the next try: the port was lost to a race, backends of a killed server are still leaving, or one that was starting won.
 const passing = /could not create any TCP\/IP sockets|pre-existing shared memory block|lock file "postmaster.pid" already exists/;
 
-/** Answers a ready server: the one a killed Kerf left, or a new one. Never two on the same data: Postgres holds its own lock there. */
+/**
+ * Answers a ready server: the one a killed Kerf left, or a new one, at its last port where that is free.
+ * Never two on the same data: Postgres holds its own lock there.
+ */
 export async function ensureServer(site: Site, settings: Record<string, string>, progress: (sentence: string) => void): Promise<RunningServer> {
   const left = await settledServer(site);
   if (left) {
@@ -42,25 +45,33 @@ export async function ensureServer(site: Site, settings: Record<string, string>,
   }
   // The log of the last run is kept; those before it are not, so that it cannot grow for ever.
   if (existsSync(site.logFile)) renameSync(site.logFile, `${site.logFile}.1`);
+  return launched(site, settings, async () => freePort(previousPort(site)));
+}
+
+/** Tries until it runs, or will not. */
+async function launched(site: Site, settings: Record<string, string>, port: () => Promise<number>): Promise<RunningServer> {
   const deadline = Date.now() + retryWithinMs;
-  for (let port = previousPort(site); ; port = 0) {
-    const launched = await launch(site, await freePort(port), settings);
-    if (typeof launched !== 'string') return launched;
-    if (!passing.test(launched) || Date.now() > deadline) {
-      throw new ConfigError(`Postgres did not start on ${site.dataDir}; the end of ${site.logFile} says:\n${lastLines(launched)}`);
+  for (;;) {
+    const outcome = await launch(site, await port(), settings);
+    if (typeof outcome !== 'string') return outcome;
+    if (!passing.test(outcome) || Date.now() > deadline) {
+      throw new ConfigError(`Postgres did not start on ${site.dataDir}; the end of ${site.logFile} says:\n${lastLines(outcome)}`);
     }
     await delay(pollMs);
   }
 }
 
-/** Starts the server again whenever it has gone, killed by the system perhaps. Answers how to end that, which waits for a start under way. */
-export function keepServer(site: Site, settings: Record<string, string>, progress: (sentence: string) => void): () => Promise<void> {
+/**
+ * Starts the server again whenever it has gone, killed by the system perhaps, and at the same port, for every pool knows that one only.
+ * Answers how to end that, which waits for a start under way.
+ */
+export function keepServer(site: Site, port: number, settings: Record<string, string>, progress: (sentence: string) => void): () => Promise<void> {
   const ended = new AbortController();
   const keep = async () => {
     for await (const _ of every(lookEveryMs, undefined, { ref: false, signal: ended.signal })) {
       if (findServer(site)) continue;
       progress('Postgres has gone: it is started again.');
-      await ensureServer(site, settings, progress).catch((error: Error) => progress(error.message));
+      await launched(site, settings, async () => port).catch((error: Error) => progress(error.message));
     }
   };
   // It only ends by being told to.

@@ -59,6 +59,21 @@ it('takes another port when the last one is taken', async () => {
   await query(second.adminUrl, 'SELECT');
 });
 
+it('starts a server that has gone again at its own port, which every pool knows, also when that is taken for a while', async () => {
+  const dataDir = newDataDir();
+  const said: string[] = [];
+  const { adminUrl, stop } = await startEmbeddedPostgres({ dataDir, settings, onProgress: (sentence) => said.push(sentence) });
+  cleanUp.push(stop);
+  const gone = serverPid(dataDir);
+  process.kill(gone, 'SIGKILL');
+  const squatter = createServer();
+  await expect.poll(() => once(squatter.listen(portOf({ adminUrl }), '127.0.0.1'), 'listening').then(() => true)).toBe(true);
+  await expect.poll(() => readFileSync(beside(dataDir, 'postgres.log'), 'utf8')).toContain('could not create any TCP/IP sockets');
+  squatter.close();
+  await expect.poll(() => query(adminUrl, 'SELECT 7 AS value').catch(() => []), { timeout: 20_000 }).toEqual([{ value: 7 }]);
+  expect(said.filter((sentence) => sentence.startsWith('Postgres has gone'))).toHaveLength(1);
+});
+
 it.each([
   ['killed', (kerf: ChildProcess) => kerf.kill('SIGKILL')],
   ['interrupted with Ctrl-C, which reaches its whole process group', (kerf: ChildProcess) => process.kill(-kerf.pid!, 'SIGINT')],
@@ -268,7 +283,7 @@ async function killServer(dataDir: string): Promise<void> {
 
 const beside = (dataDir: string, name: string) => join(dirname(dataDir), name);
 const serverPid = (dataDir: string) => Number(readIfPresent(join(dataDir, 'postmaster.pid'))?.split('\n')[0]);
-const portOf = (postgres: EmbeddedPostgres) => Number(new URL(postgres.adminUrl).port);
+const portOf = (postgres: Pick<EmbeddedPostgres, 'adminUrl'>) => Number(new URL(postgres.adminUrl).port);
 
 async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new Client({ connectionString: url });
