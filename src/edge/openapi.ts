@@ -11,7 +11,7 @@ const REASONS: Record<number, readonly string[]> = {
   413: ['body_too_large'],
   415: ['content_type_unsupported'],
   429: ['too_many_requests'],
-  503: ['unavailable'],
+  503: ['unavailable', 'overloaded'],
 };
 
 /** Bodies that work as sent, by operation: of goods that are really there. */

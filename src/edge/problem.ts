@@ -65,7 +65,7 @@ export function sendProblem(res: Response, error: AppError): void {
 export const problems = (log: Logger, metrics: Metrics): ErrorRequestHandler => (error, req, res, _next) => {
   const known = fromHttp(error) ?? toAppError(error);
   metrics.refused.inc({ reason: known.reason });
-  if (known.code === 'internal' || known.code === 'unavailable') {
+  if (known.code === 'internal' || (known.code === 'unavailable' && known.reason !== 'overloaded')) {
     log.error({ err: error, method: req.method, path: req.path }, 'a request failed');
   }
   if (res.headersSent) res.destroy();

@@ -7,15 +7,17 @@ import { type AppError, conflict, invalid, isAppError, toAppError } from '../sha
 import { type Answer, type Call, type IdempotencyClaim, type Principal, type Route, versionIn } from '../shared/http.ts';
 import { newId } from '../shared/ids.ts';
 import { inSpan } from '../shared/spans.ts';
+import type { Admission } from './admission.ts';
 import { authorize } from './authentication.ts';
 import { claimOf, type IdempotencyStore, type StoredAnswer } from './idempotency.ts';
 import { parseJsonBody } from './json-body.ts';
 import { invalidInput, problemOf } from './problem.ts';
 
 export interface Serving {
+  admission: Admission;
   authenticate: (authorization: string | undefined) => Promise<Principal>;
   idempotency: IdempotencyStore;
-  /** the strict limit, for routes of which only some bodies meet it */
+  /** the strict limit */
   guard: RequestHandler;
   log: Logger;
 }
@@ -23,20 +25,21 @@ export interface Serving {
 const readBody = express.raw({ type: () => true, limit: '256kb' });
 const NO_BODY = Buffer.alloc(0);
 
-/** One route for Express: who is it, may they, what do they want; then do it, once per Idempotency-Key. */
+/** One route for Express, if there is room: who is it, may they, what do they want; then do it, once per Idempotency-Key. */
 export function serveRoute(route: Route, serving: Serving): RequestHandler {
   const [method, path] = [route.method.toUpperCase(), `/v1${route.path}`];
   const span = { kind: SpanKind.SERVER, attributes: { 'http.request.method': method, 'http.route': path } };
   const answer = async (req: Request, res: Response) => {
+    if (route.guarded === true) await serving.guard(req, res, () => undefined);
     const principal = await serving.authenticate(req.header('authorization'));
     authorize(principal, route.access);
-    await bodyRead(req, res);
+    await serving.admission.aside(() => bodyRead(req, res));
     const call = readCall(route, req, principal);
     if (typeof route.guarded === 'function' && route.guarded(call.body)) await serving.guard(req, res, () => undefined);
     res.vary('authorization').setHeader('cache-control', route.cacheable && principal.kind === 'guest' ? 'no-cache' : 'no-store');
     send(res, await answerOnce(route, call, serving));
   };
-  return (req, res) => inSpan(`${method} ${path}`, span, () => answer(req, res));
+  return (req, res) => serving.admission.admit(route, () => inSpan(`${method} ${path}`, span, () => answer(req, res)));
 }
 
 /** Read after authentication: strangers cannot make us take in bodies for routes that are not theirs. */

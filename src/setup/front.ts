@@ -39,6 +39,7 @@ export async function openFront(
     issuer: settings.publicUrl,
     now,
     rateLimit: config.rateLimit,
+    shedFrom: config.shedFrom,
     trustProxy: config.trustProxy,
     corsOrigins: config.corsOrigins,
     examples: sample ? examplesOf(sample) : {},

@@ -81,6 +81,8 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   ifMatch?: boolean;
   /** the strict limit against guessing, per address (and per account where one is named); or which bodies meet it */
   guarded?: boolean | ((body: z.output<B>) => boolean);
+  /** what a purchase hangs on: under overload refused after everything else; without it reading is refused first, then changing */
+  shedLast?: boolean;
   /** the same for everybody who is not signed in: may be kept and revalidated by its ETag; all else is `no-store` */
   cacheable?: boolean;
   /** any content type and no JSON parsing: the handler reads `rawBody` */

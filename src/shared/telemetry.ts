@@ -35,6 +35,15 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers: [registry],
     }),
+    underWay: (underWay: () => number) =>
+      new Gauge({
+        name: 'kerf_http_requests_under_way',
+        help: 'Public API requests that are worked on; KERF_SHED_FROM says from how many on some are refused',
+        registers: [registry],
+        collect() {
+          this.set(underWay());
+        },
+      }),
     seamRefused: new Counter({
       name: 'kerf_seam_refusals_total',
       help: 'Calls of other processes that were not handed on, by the reason of the protocol',

@@ -235,7 +235,7 @@ describe('the strict limit', () => {
       responses: { 200: { description: 'heard', schema: Thing } },
       handle: async () => ({ body: { name: 'x', by: 'anyone' } }),
     });
-    const limited = await createTestApp([guess], undefined, 1_000);
+    const limited = await createTestApp([guess], undefined, { rateLimit: 1_000 });
     const statuses = [];
     for (let tries = 0; tries < 21; tries += 1) statuses.push((await request(limited.app).post('/v1/guesses').send({ codes: ['A'] })).status);
     expect(statuses).toEqual([...Array.from({ length: 20 }, () => 200), 429]);

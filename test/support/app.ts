@@ -11,13 +11,14 @@ import { guardStatements } from './statement-guard.ts';
 const ISSUER = 'http://shop.test';
 
 /** The real edge around some routes, for a module's own route tests: `request(app)…` with supertest. */
-export async function createTestApp(routes: readonly Route[], now: () => Date = () => new Date(), rateLimit = 0) {
+export async function createTestApp(routes: readonly Route[], now: () => Date = () => new Date(), { rateLimit = 0, shedFrom = 0 } = {}) {
   const database = await createTestDatabase();
   const edgeDb = connect({ url: database.url('edge'), applicationName: 'test edge', poolSize: 5 });
   const checkRefusals = guardStatements(edgeDb, 'edge');
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
   const key = { ...(await exportJWK(publicKey)), kid: 'test', alg: 'ES256', use: 'sig' };
   const roles = new Map<string, Role>();
+  const metrics = createMetrics();
   const app = createApp({
     routes,
     users: {
@@ -26,16 +27,18 @@ export async function createTestApp(routes: readonly Route[], now: () => Date = 
     },
     db: edgeDb,
     log: createLogger('silent'),
-    metrics: createMetrics(),
+    metrics,
     issuer: ISSUER,
     now,
     rateLimit,
+    shedFrom,
     trustProxy: 0,
     corsOrigins: ['https://front.test'],
     ready: async () => undefined,
   });
   return {
     app,
+    metrics,
     /** an Authorization header for an account with this role */
     async as(role: Role, userId = newId()): Promise<{ authorization: string }> {
       roles.set(userId, role);

@@ -31,6 +31,7 @@ export function paymentRoutes(payments: Payments): Route[] {
       access: 'anyone',
       params: z.strictObject({ provider: z.string().min(1).max(50) }),
       raw: true,
+      shedLast: true,
       responses: { 204: { description: 'Kept' } },
       problems: { 401: ['invalid_signature'], 404: ['unknown_provider'] },
       async handle({ params: { provider }, headers, rawBody }) {
