@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import knex, { type Knex } from 'knex';
 import { unavailable } from './errors.ts';
+import { movable, movableAddress, type MovablePool } from './movable-pool.ts';
 
 /** A module's own pool. Repositories take this or a transaction as their first argument. */
 export type Database = Knex;
@@ -17,6 +18,8 @@ export interface DatabaseOptions {
   searchPath?: string;
   /** role to act as from the first statement on (migrations run as the schema's owner) */
   actAs?: string;
+  /** asked when the database refuses: finds out where the module has moved to, and points `poolOf(db)` there */
+  look?: () => Promise<void>;
 }
 
 /** knex would print to the console what it throws all the same. */
@@ -28,20 +31,27 @@ export function connect(options: DatabaseOptions): Database {
     options.searchPath && `-c search_path="${options.searchPath}"`,
     options.actAs && `-c role=${options.actAs}`,
   ].filter(Boolean);
-  return knex({
+  const address = movableAddress(options.url);
+  const db = knex({
     client: 'pg',
-    connection: {
-      connectionString: options.url,
+    connection: address.provider({
       application_name: options.applicationName,
       connectionTimeoutMillis: 3_000,
       keepAlive: true,
       ...(settings.length > 0 && { options: settings.join(' ') }),
-    },
-    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000 },
+    }),
+    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000, validate: address.isThere },
     acquireConnectionTimeout: 2_000,
     log: SILENT,
   });
+  pools.set(db, movable(db, address.point, options.look ?? (async () => undefined)));
+  return db;
 }
+
+const pools = new WeakMap<Database, MovablePool>();
+
+/** The pool behind a database, for whoever moves the module. */
+export const poolOf = (db: Database): MovablePool => pools.get(db)!;
 
 const openTransaction = new AsyncLocalStorage<object>();
 const ATTEMPTS = 4;
@@ -49,8 +59,8 @@ const ATTEMPTS = 4;
 /**
  * Runs `work` in one local transaction and answers what it answers; rolls back when it throws.
  *
- * - Deadlocks and serialization failures (40P01, 40001) are run again from the start, at most three times: keep effects
- *   outside the database out of `work`.
+ * - Deadlocks and serialization failures (40P01, 40001) are run again from the start, at most three times, and so is what
+ *   a move of the module ended before it was committed: keep effects outside the database out of `work`.
  * - Refuses to run inside another transaction: that waits on its own pool, or would span two modules.
  * - A commit that Postgres turned into a rollback (a swallowed SQL error) is an error here, not a success.
  */
@@ -58,11 +68,22 @@ export async function transaction<T>(db: Database, work: (trx: Transaction) => P
   if (openTransaction.getStore()) {
     throw new Error('A transaction was started inside another one: pass the transaction on, or call after it.');
   }
+  const pool = poolOf(db);
   for (let attempt = 1; ; attempt += 1) {
+    const since = pool.generation();
+    let failed: { error: unknown } | undefined;
+    const workOrTell = (trx: Transaction) =>
+      workUnspoiled(trx, work).catch((error: unknown) => {
+        failed = { error };
+        throw error;
+      });
     try {
-      return await openTransaction.run({}, () => db.transaction((trx) => workUnspoiled(trx, work)));
-    } catch (error) {
-      if (attempt === ATTEMPTS || !isContention(error)) throw error;
+      return await openTransaction.run({}, () => db.transaction(workOrTell));
+    } catch (thrown) {
+      // What ended the work, not what its rollback met on a connection that is gone.
+      const error = failed ? failed.error : thrown;
+      const again = attempt < ATTEMPTS && (isContention(error) || (failed && (await pool.hasMoved(error, since))));
+      if (!again) throw error;
     }
   }
 }

@@ -44,6 +44,7 @@ describe('a module’s connection', () => {
 
   it('is waited for no longer than 2 s in the pool, and 3 s at the server', async () => {
     const db = connect({ url: database.url('edge'), applicationName: 'test', poolSize: 1 });
+    await db.raw('select 1');
     const { pool, connectionSettings } = db.client as { pool: { acquireTimeoutMillis: number }; connectionSettings: object };
     expect([pool.acquireTimeoutMillis, connectionSettings]).toEqual([2_000, expect.objectContaining({ connectionTimeoutMillis: 3_000 })]);
     await db.destroy();

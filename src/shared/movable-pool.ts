@@ -1,0 +1,130 @@
+import type { Knex } from 'knex';
+import { Client } from 'pg';
+import { unavailable } from './errors.ts';
+
+/** Milliseconds that a flow waits for a held pool: longer than a move holds one, shorter than anybody waits for an answer. */
+const PATIENCE = 10_000;
+
+/**
+ * The pool of a module that can move while it is used: docs/decisions/0014. Statements and local transactions are the
+ * units: one that has its connection finishes with it, the next gets one to where the module is by then.
+ */
+export interface MovablePool {
+  /** nobody gets a connection any more; resolves when everybody who had one has given it back */
+  hold(): Promise<void>;
+  /** connections are given again, and are to `url` from now on */
+  letGo(url: string): void;
+  /** grows whenever the pool is held or let go */
+  generation(): number;
+  /**
+   * Whether a failure is that of a place the module has left, or is leaving. If so, and if what failed had no effect, it
+   * can be run again: it will wait for the new place. `since`: the generation when it began.
+   */
+  hasMoved(error: unknown, since: number): Promise<boolean>;
+}
+
+interface Pooled {
+  acquireConnection(): Promise<unknown>;
+  releaseConnection(connection: unknown): Promise<void>;
+  runner(builder: unknown): { run(): Promise<unknown> };
+}
+
+/** Refused for want of rights; ended by an administrator; connection lost, for which the driver has no code. */
+const PASSING = new Set(['42501', '57P01', 'ECONNRESET', 'EPIPE']);
+const LOST = /(Connection terminated( unexpectedly)?|is not queryable)$/;
+const isOfAPlace = (error: unknown) => error instanceof Error && (PASSING.has((error as { code?: string }).code ?? '') || LOST.test(error.message));
+
+/** What knex is told of a pool whose address may change: idle connections to another place are given up when they are met. */
+export function movableAddress(first: string) {
+  let url = first;
+  let there = placeOf(first);
+  return {
+    point(to: string) {
+      url = to;
+      there = placeOf(to);
+    },
+    provider(settings: object) {
+      return () => {
+        const given = url;
+        return { ...settings, connectionString: given, expirationChecker: () => given !== url };
+      };
+    },
+    isThere: ({ host, port, database }: Client) => there === `${host}:${port}/${database}`,
+  };
+}
+
+/** As the driver reads an address, which need not name all of it. */
+function placeOf(url: string): string {
+  const { host, port, database } = new Client({ connectionString: url });
+  return `${host}:${port}/${database}`;
+}
+
+/** Puts a gate before the connections of `db`. `look`: finds out where the module is, and holds or lets go as it should be. */
+export function movable(db: Knex, point: (url: string) => void, look: () => Promise<void>): MovablePool {
+  const client = db.client as Pooled;
+  const acquire = client.acquireConnection.bind(client);
+  const release = client.releaseConnection.bind(client);
+  const runner = client.runner.bind(client);
+  let inside = 0;
+  let generation = 0;
+  let held: PromiseWithResolvers<void> | undefined;
+  let drained: PromiseWithResolvers<void> | undefined;
+
+  const left = () => {
+    inside -= 1;
+    if (inside === 0) drained?.resolve();
+  };
+  const pool: MovablePool = {
+    hold() {
+      generation += 1;
+      held ??= Promise.withResolvers();
+      drained ??= Promise.withResolvers();
+      if (inside === 0) drained.resolve();
+      return drained.promise;
+    },
+    letGo(url) {
+      generation += 1;
+      point(url);
+      held?.resolve();
+      held = drained = undefined;
+    },
+    generation: () => generation,
+    async hasMoved(error, since) {
+      if (!isOfAPlace(error)) return false;
+      await look();
+      return generation !== since;
+    },
+  };
+
+  client.acquireConnection = async () => {
+    while (held) await within(PATIENCE, held.promise);
+    inside += 1;
+    return acquire().catch((error: unknown) => {
+      left();
+      throw error;
+    });
+  };
+  client.releaseConnection = (connection) => release(connection).finally(left);
+  // Of statements by themselves only: those of a transaction have a client of their own, and are run again as a whole.
+  client.runner = (builder) => {
+    const one = runner(builder);
+    const run = one.run.bind(one);
+    one.run = async () => {
+      const since = generation;
+      try {
+        return await run();
+      } catch (error) {
+        if ((error as { code?: string }).code === '42501' && (await pool.hasMoved(error, since))) return client.runner(builder).run();
+        throw error;
+      }
+    };
+    return one;
+  };
+  return pool;
+}
+
+async function within(milliseconds: number, event: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(unavailable('The module is being moved.')), milliseconds);
+  await Promise.race([event, late.promise]).finally(() => clearTimeout(timer));
+}
