@@ -2,8 +2,11 @@ import { Command, InvalidArgumentError } from 'commander';
 import { readConfig } from '../config.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { openKerf } from '../setup/kerf.ts';
-import { Invariant } from '../shared/audit.ts';
-import { ping } from '../shared/database.ts';
+import { connect, ping } from '../shared/database.ts';
+import { createIdempotencyStore } from '../edge/idempotency.ts';
+import { formatReport } from '../verify/report.ts';
+import { INVARIANTS, type Promised, sourcesOf, verify } from '../verify/verify.ts';
+import { readKept } from '../verify/verify-kept.ts';
 import { readable } from './module-databases.ts';
 
 const progress = (sentence: string) => void process.stderr.write(`${sentence}\n`);
@@ -14,9 +17,9 @@ const seconds = (text: string) => {
 };
 
 const invariants = (text: string) => {
-  const names = text.split(',').map((name) => Invariant.safeParse(name.trim()).data);
-  if (names.includes(undefined)) throw new InvalidArgumentError(`They are ${Invariant.options.join(', ')}.`);
-  return names as Invariant[];
+  const names = text.split(',').map((name) => INVARIANTS.find((invariant) => invariant === name.trim()));
+  if (names.includes(undefined)) throw new InvalidArgumentError(`They are ${INVARIANTS.join(', ')}.`);
+  return names as Promised[];
 };
 
 /**
@@ -25,20 +28,32 @@ const invariants = (text: string) => {
  */
 export const verifyCommand = new Command('verify')
   .description('show that stock, coupons, money, histories and events add up, in whatever places the modules run')
-  .option('--only <names>', `some of ${Invariant.options.join(',')}; default: all`, invariants)
+  .option('--only <names>', `some of ${INVARIANTS.join(',')}; default: all`, invariants)
   .option('--grace <seconds>', 'how long modules may tell an order differently: events are on their way, interrupted flows recover', seconds, 60)
-  .option('--json', 'print { holds, orders, unconfirmed, findings: [{ invariant, violations, settling, told }], events, eventsNotLooked }', false)
-  .action(async ({ only, grace, json }: { only?: Invariant[]; grace: number; json: boolean }) => {
+  .option('--json', 'print { holds, orders, unconfirmed, findings: [{ invariant, violations, settling, told }], events, eventsNotLooked, kept }', false)
+  .action(async ({ only, grace, json }: { only?: Promised[]; grace: number; json: boolean }) => {
     const config = readConfig();
-    const [{ sourcesOf, verify }, { formatReport }] = await Promise.all([import('../verify/verify.ts'), import('../verify/report.ts')]);
-    const { kerf, close } = await openKerf(config, { attach: true, existing: true, onProgress: progress, publicUrl: config.publicUrl ?? 'http://localhost:3000' });
-    const reachable = Promise.all([...kerf.databases].map(([module, db]) => readable(module, ping(db))));
+    const { kerf, installation, close } = await openKerf(config, { attach: true, existing: true, onProgress: progress, publicUrl: config.publicUrl ?? 'http://localhost:3000' });
+    const now = () => new Date();
+    const edge = config.placement.edge ? connect({ url: installation.url('edge'), applicationName: 'kerf operator', poolSize: 1 }) : undefined;
+    const answers = edge && createIdempotencyStore(edge, now);
+    const reachable = Promise.all([...kerf.databases, ...(edge ? [['edge', edge] as const] : [])].map(([module, db]) => readable(module, ping(db))));
     const report = await reachable
-      .then(() => verify(sourcesOf(kerf), { ...(only && { only }), databases: kerf.databases, now: () => new Date(), grace: grace * 1_000, onProgress: progress }))
+      .then(() =>
+        verify(sourcesOf(kerf), {
+          ...(only && { only }),
+          ...(answers && { readKept: () => readable('edge', readKept(answers, kerf)) }),
+          databases: kerf.databases,
+          places: installation.places,
+          now,
+          grace: grace * 1_000,
+          onProgress: progress,
+        }),
+      )
       .catch((error: unknown) => {
         throw error instanceof ConfigError ? error : new ConfigError(`The shop could not be verified: ${error instanceof Error ? error.message : String(error)}`);
       })
-      .finally(close);
+      .finally(() => Promise.all([close(), edge?.destroy()]));
     process.stdout.write(`${json ? JSON.stringify(report, undefined, 2) : formatReport(report)}\n`);
     if (!report.holds) process.exitCode = 1;
   });

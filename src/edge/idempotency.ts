@@ -10,8 +10,15 @@ export interface StoredAnswer {
   headers: Record<string, string>;
 }
 
-/** Longer than any request runs: after it an unfinished one is known to be dead. */
-const LEASE_SECONDS = 60;
+/** What a client was told, and by which operation. */
+export interface ToldAnswer {
+  operation: string;
+  body: string;
+}
+
+/** A process that lives renews it: who repeats a request whose process died has its answer within half a minute. */
+const LEASE_SECONDS = 15;
+const RENEWED_SECONDS = 5;
 const KEPT_HOURS = 24;
 
 /**
@@ -67,10 +74,28 @@ export function createIdempotencyStore(db: Database, now: () => Date) {
       return { answer: { status: known.status, body: known.body, headers: known.headers } };
     },
 
-    async finish(operationId: string, answer: StoredAnswer): Promise<void> {
+    /** Runs what was begun, which nobody takes over for as long as it runs here. */
+    async hold<T>(operationId: string, run: () => Promise<T>): Promise<T> {
+      const renew = () => db('idempotency_records').where({ id: operationId, state: 'running' }).update({ lease_until: inSeconds(now(), LEASE_SECONDS) });
+      // A renewal that fails is made up for by the next one.
+      const renewal = setInterval(() => void renew().catch(() => undefined), RENEWED_SECONDS * 1_000);
+      return run().finally(() => clearInterval(renewal));
+    },
+
+    /** `operation`: by its name in the API. */
+    async finish(operationId: string, answer: StoredAnswer, operation: string): Promise<void> {
       await db('idempotency_records')
         .where({ id: operationId })
-        .update({ state: 'done', status: answer.status, body: answer.body, headers: JSON.stringify(answer.headers) });
+        .update({ state: 'done', status: answer.status, body: answer.body, headers: JSON.stringify(answer.headers), operation });
+    },
+
+    /** The newest answers that told of an effect to these operations, and how many there are. For whoever reads back what was told. */
+    async told(operations: readonly string[], limit: number): Promise<{ newest: ToldAnswer[]; all: number }> {
+      const kept = `from idempotency_records where operation = any(:operations) and status between 200 and 299 and created_at >= :oldest`;
+      const bindings = { operations: [...operations], oldest: inSeconds(now(), -KEPT_HOURS * 3_600), limit };
+      const newest = await rows<ToldAnswer>(db, `select operation, body ${kept} order by created_at desc limit :limit`, bindings);
+      const [counted] = await rows<{ all: string }>(db, `select count(*) as "all" ${kept}`, bindings);
+      return { newest, all: Number(counted!.all) };
     },
 
     /** The run failed on our side: the next request with the key may take it over at once. */

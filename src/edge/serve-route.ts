@@ -99,8 +99,8 @@ async function answerOnce(route: Route, call: AnyCall, serving: Serving): Promis
 /** Refusals are kept like answers; trouble on our side is not, so that the client may try again with its key. */
 async function runAndKeep(route: Route, call: AnyCall, { idempotency, log }: Serving): Promise<StoredAnswer> {
   try {
-    const answer = rendered(route, await route.handle(call as never));
-    await idempotency.finish(call.operationId, answer);
+    const answer = rendered(route, await idempotency.hold(call.operationId, () => route.handle(call as never)));
+    await idempotency.finish(call.operationId, answer, route.operationId);
     return answer;
   } catch (error) {
     const known = toAppError(error);
@@ -109,11 +109,8 @@ async function runAndKeep(route: Route, call: AnyCall, { idempotency, log }: Ser
       throw error;
     }
     const problem = problemOf(known);
-    await idempotency.finish(call.operationId, {
-      status: problem.status,
-      body: JSON.stringify(problem),
-      headers: { 'content-type': 'application/problem+json' },
-    });
+    const refusal = { status: problem.status, body: JSON.stringify(problem), headers: { 'content-type': 'application/problem+json' } };
+    await idempotency.finish(call.operationId, refusal, route.operationId);
     throw error;
   }
 }

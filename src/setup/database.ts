@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { ConfigError } from './config-error.ts';
 import { hasEmbeddedData, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { dataDirectory } from './paths.ts';
+import type { Place } from '../shared/ownership.ts';
 import { moduleUrl, provision } from './provision.ts';
 import { readOrMakeSecret } from './secret.ts';
 import { readSplitShop, splitDatabaseUrl, splitShopFile } from './split-shop.ts';
@@ -13,6 +14,8 @@ export interface Installation {
   secret: string;
   /** address of a module's database under its own role; also for `edge` */
   url(module: string): string;
+  /** every database that is named for any of them: where a copy of a module's data could be */
+  places: readonly Place[];
   /** creates what is missing: roles, schemas, tables. `force`: looks at everything again */
   migrate(options?: { force?: boolean }): Promise<boolean>;
   /** stops the embedded server, if this process started it */
@@ -50,6 +53,7 @@ export async function openInstallation(
   return {
     secret,
     url: (module) => moduleUrl(adminUrl(module), module, secret),
+    places: [...new Set(SCHEMAS.map(adminUrl))].map((url) => ({ name: nameOf(url), url: (module) => moduleUrl(url, module, secret) })),
     async migrate({ force = false } = {}) {
       const bySchema = Map.groupBy(schemas, adminUrl);
       let changed = false;
@@ -61,6 +65,8 @@ export async function openInstallation(
     close: async () => embedded?.stop(),
   };
 }
+
+const nameOf = (url: string) => `${new URL(url).host}${new URL(url).pathname}`;
 
 /** A server that is not there is a matter of configuration: say so without the password. */
 function explain(error: NodeJS.ErrnoException, variable: string): never {

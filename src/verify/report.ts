@@ -1,21 +1,22 @@
-import type { Invariant } from '../shared/audit.ts';
-import type { Finding, Report } from './verify.ts';
+import type { Finding, Promised, Report } from './verify.ts';
 
-const PROMISES: Record<Invariant, string> = {
+const PROMISES: Record<Promised, string> = {
   stock: 'what is on hand, held and sold is what the ledger and the orders say',
   coupon: 'uses are within their limits, and each belongs to the order that shows it',
   money: 'sums agree: lines with totals, payments with orders, refunds with what was taken',
   once: 'one live order per cart, one charge per order',
   history: 'states follow each other as the machines allow',
   ending: 'nothing is left halfway',
-  events: 'deliveries are worked on, or seen where they failed',
+  events: 'deliveries are worked on, or seen where they failed, and tell of what happened',
+  kept: 'what clients were told within a day is there',
+  owner: 'the data of a module can be written in one place, by nobody else',
 };
 
 const SHOWN = 20;
 const count = (number: number) => number.toLocaleString('en');
 
 /** One line per invariant, then every kind of violation in sentences. */
-export function formatReport({ orders, unconfirmed, findings, events, eventsNotLooked }: Report): string {
+export function formatReport({ orders, unconfirmed, findings, events, eventsNotLooked, kept }: Report): string {
   const lines = findings.map(({ invariant, violations, settling }) => {
     const verdict = violations === 0 ? 'holds' : `${count(violations)} ${violations === 1 ? 'violation' : 'violations'}`;
     return `${invariant.padEnd(8)} ${verdict.padEnd(14)} ${PROMISES[invariant]}${settling > 0 ? ` (${count(settling)} settling)` : ''}`;
@@ -28,10 +29,14 @@ export function formatReport({ orders, unconfirmed, findings, events, eventsNotL
     ...(waiting > 0 ? [`${count(waiting)} deliveries of events are on their way.`] : []),
     ...(dead > 0 ? [`${count(dead)} deliveries failed for good: kerf events list --state dead.`] : []),
     ...(eventsNotLooked.length > 0 ? [`Events of ${eventsNotLooked.join(', ')} were not looked at: the database is not known here.`] : []),
+    ...(findings.some(({ invariant }) => invariant === 'kept') ? [keptIn(kept)] : []),
     ...(unconfirmed > 0 ? [`${count(unconfirmed)} more orders did not add up at first sight and were not looked at again.`] : []),
     orders === 0 ? 'No order was looked at: this shop has none.' : `${count(orders)} ${orders === 1 ? 'order was' : 'orders were'} looked at.`,
   ].join('\n');
 }
+
+const keptIn = (kept: Report['kept']) =>
+  kept ? `${count(kept.looked)} of ${count(kept.answers)} answers with an Idempotency-Key were read back.` : 'What clients were told was not read back: the database of the public API is not known here.';
 
 function sentences({ invariant, violations, told }: Finding): string[] {
   const more = violations - Math.min(SHOWN, told.length);

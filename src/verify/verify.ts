@@ -3,12 +3,19 @@ import { type Coupon, couponContract } from '../modules/coupon/contract.ts';
 import { type Inventory, inventoryContract } from '../modules/inventory/contract.ts';
 import { orderContract, type Orders } from '../modules/order/contract.ts';
 import { paymentContract, type Payments } from '../modules/payment/contract.ts';
-import { Invariant, type Violation } from '../shared/audit.ts';
+import { Invariant, type Violation as Told } from '../shared/audit.ts';
 import type { Contract, Service } from '../shared/contract.ts';
 import type { Database } from '../shared/database.ts';
+import { findForeignWriters, type Place } from '../shared/ownership.ts';
 import { type Disagreement, disagreements, type OrderTruth } from './order-truth.ts';
 import { joined, streamOf } from './ordered-streams.ts';
 import { type EventsOf, neglected, readEvents } from './verify-events.ts';
+import type { Kept } from './verify-kept.ts';
+
+/** What modules look after themselves, and two things that show only from outside of them. */
+export const INVARIANTS = [...Invariant.options, 'kept', 'owner'] as const;
+export type Promised = (typeof INVARIANTS)[number];
+export type Violation = Omit<Told, 'invariant'> & { invariant: Promised };
 
 type Audited<Service extends { audit: unknown; auditOwn: unknown }> = Pick<Service, 'audit' | 'auditOwn'>;
 
@@ -38,9 +45,13 @@ export interface Sources {
 
 export interface Verification {
   /** default: all */
-  only?: readonly Invariant[];
+  only?: readonly Promised[];
   /** databases whose queues of events can be read here */
   databases: ReadonlyMap<string, Database>;
+  /** reads back what clients were told; absent: the database of the public API is not known here */
+  readKept?: () => Promise<Kept>;
+  /** the databases that the configuration names, in which a module's data may be */
+  places?: readonly Place[];
   now: () => Date;
   /** milliseconds that a disagreement may last: events are delivered, and interrupted flows recover within this time */
   grace: number;
@@ -48,7 +59,7 @@ export interface Verification {
 }
 
 export interface Finding {
-  invariant: Invariant;
+  invariant: Promised;
   /** how many do not hold */
   violations: number;
   /** how many do not agree yet, and have time to */
@@ -63,11 +74,13 @@ export interface Report {
   orders: number;
   /** orders that did not add up at first sight and were not looked at again, for there are so many that do not */
   unconfirmed: number;
-  /** in order of the invariants' names in shared/audit.ts */
+  /** in order of INVARIANTS */
   findings: Finding[];
   events: EventsOf[];
   /** modules whose database is not known here */
   eventsNotLooked: string[];
+  /** how many of the answers of the last day were read back; null: none, their database is not known here */
+  kept: Omit<Kept, 'sentences'> | null;
 }
 
 export const MOST_TOLD = 1_000;
@@ -79,7 +92,7 @@ const TOLD_EVERY = 10_000;
  * by itself, after the others have answered the order's own state, from which all else follows. What then still differs,
  * and does so for longer than the grace, is a violation. Throws what a module throws that cannot be asked.
  */
-export async function verify(sources: Sources, { only = Invariant.options, databases, now, grace, onProgress = () => undefined }: Verification): Promise<Report> {
+export async function verify(sources: Sources, { only = INVARIANTS, databases, readKept, places = [], now, grace, onProgress = () => undefined }: Verification): Promise<Report> {
   const tally = createTally(only);
   const isOld = ({ since }: Disagreement) => now().getTime() - since.getTime() > grace;
   const judge = (truth: OrderTruth) => {
@@ -112,10 +125,16 @@ export async function verify(sources: Sources, { only = Invariant.options, datab
   }
   const events = only.includes('events') ? await readEvents(databases) : [];
   neglected(events, grace).forEach(tally.violation);
+  const kept = (only.includes('kept') && (await readKept?.())) || null;
+  kept?.sentences.forEach((message) => tally.violation({ invariant: 'kept', orderId: null, message }));
+  if (only.includes('owner')) {
+    const sentences = (await Promise.all(MODULES.map((module) => findForeignWriters(module, places)))).flat();
+    sentences.forEach((message) => tally.violation({ invariant: 'owner', orderId: null, message }));
+  }
   const findings = tally.findings();
   const unconfirmed = Math.max(0, doubtful.length - looked);
   const eventsNotLooked = only.includes('events') ? MODULES.filter((module) => !databases.has(module)) : [];
-  return { holds: findings.every(({ violations }) => violations === 0), orders, unconfirmed, findings, events, eventsNotLooked };
+  return { holds: findings.every(({ violations }) => violations === 0), orders, unconfirmed, findings, events, eventsNotLooked, kept: kept && { looked: kept.looked, answers: kept.answers } };
 }
 
 const streamsOf = ({ order, payment, reservation, redemptions }: Sources) => ({
@@ -135,8 +154,8 @@ async function readAgain({ order, ...others }: Sources, orderId: string): Promis
   return { orderId, payment, reservation, redemptions, order: await own(order.audit(range)) };
 }
 
-function createTally(only: readonly Invariant[]) {
-  const byInvariant = new Map(only.map((invariant): [Invariant, Finding] => [invariant, { invariant, violations: 0, settling: 0, told: [] }]));
+function createTally(only: readonly Promised[]) {
+  const byInvariant = new Map(only.map((invariant): [Promised, Finding] => [invariant, { invariant, violations: 0, settling: 0, told: [] }]));
   return {
     violation(found: Violation): void {
       const finding = byInvariant.get(found.invariant);

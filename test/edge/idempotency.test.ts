@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createIdempotencyStore } from '../../src/edge/idempotency.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createTestContext, type TestContext } from '../support/module-context.ts';
@@ -14,6 +14,7 @@ afterAll(() => context.close());
 const claim = () => ({ scope: 'guest', key: newId(), fingerprint: 'a request' });
 const pass = (seconds: number) => void (context.clock.now = new Date(context.clock.now.getTime() + seconds * 1_000));
 const answer = { status: 201, body: '{"made":true}', headers: { 'content-type': 'application/json' } };
+const leaseOf = (id: string) => context.db('idempotency_records').where({ id }).first('lease_until').then((record) => record.lease_until as Date);
 const operationOf = async (begun: ReturnType<typeof store.begin>) => ((await begun) as { operationId: string }).operationId;
 
 describe('a record of an Idempotency-Key', () => {
@@ -21,25 +22,43 @@ describe('a record of an Idempotency-Key', () => {
     const mine = claim();
     const operationId = await operationOf(store.begin(mine));
     await expect(store.begin(mine)).rejects.toMatchObject({ reason: 'idempotency_key_in_use' });
-    pass(61);
+    pass(16);
     await expect(store.begin({ ...mine, fingerprint: 'another request' })).rejects.toMatchObject({ reason: 'idempotency_key_reused' });
     expect(await operationOf(store.begin(mine))).toBe(operationId);
-    await store.finish(operationId, answer);
+    await store.finish(operationId, answer, 'makeThing');
     expect(await store.begin(mine)).toEqual({ answer });
   });
 
   it('goes to exactly one of those who would take it over at once', async () => {
     const mine = claim();
     await store.begin(mine);
-    pass(61);
+    pass(16);
     const tries = await Promise.allSettled(Array.from({ length: 8 }, () => store.begin(mine)));
     expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('is not taken over while its run lives, however long that takes', async () => {
+    const mine = claim();
+    const operationId = await operationOf(store.begin(mine));
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const run = Promise.withResolvers<void>();
+    const running = store.hold(operationId, () => run.promise);
+    for (const renewal of [1, 2, 3, 4]) {
+      pass(10);
+      vi.advanceTimersByTime(5_000);
+      await expect.poll(() => leaseOf(operationId), { message: `renewal ${renewal}` }).toEqual(new Date(context.now().getTime() + 15_000));
+      await expect(store.begin(mine)).rejects.toMatchObject({ reason: 'idempotency_key_in_use' });
+    }
+    run.resolve();
+    await running;
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
   });
 
   it('ends after a day: the key begins something new', async () => {
     const mine = claim();
     const operationId = await operationOf(store.begin(mine));
-    await store.finish(operationId, answer);
+    await store.finish(operationId, answer, 'makeThing');
     pass(24 * 3_600 - 1);
     expect(await store.begin(mine)).toEqual({ answer });
     pass(2);

@@ -64,7 +64,7 @@ describe('kerf verify', () => {
 
   it.each([
     ['a module that does not answer', [], { KERF_MODULES: 'user,catalog,inventory,payment,order', KERF_COUPON_URL: 'http://127.0.0.1:9' }, /The shop could not be verified: The module coupon could not be asked/],
-    ['an invariant that there is not', ['--only', 'stocks'], {}, /They are stock, coupon, money, once, history, ending, events/],
+    ['an invariant that there is not', ['--only', 'stocks'], {}, /They are stock, coupon, money, once, history, ending, events, kept, owner/],
     ['a grace that is none', ['--grace', '1m'], {}, /a whole number of seconds/],
     ['a database that is not there', [], { DATABASE_URL: 'postgres://nobody@127.0.0.1:9/none' }, /does not answer/],
   ])('ends with 2 for %s', async (_, args, environment, sentence) => {

@@ -1,9 +1,12 @@
 import { Client } from 'pg';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Invariant, Violation } from '../../src/shared/audit.ts';
+import { createIdempotencyStore } from '../../src/edge/idempotency.ts';
+import type { Invariant } from '../../src/shared/audit.ts';
+import { connect, type Database } from '../../src/shared/database.ts';
 import { newId } from '../../src/shared/ids.ts';
-import { sourcesOf, verify } from '../../src/verify/verify.ts';
+import { readKept } from '../../src/verify/verify-kept.ts';
+import { type Promised, sourcesOf, verify, type Violation } from '../../src/verify/verify.ts';
 import { startTestKerf, type TestKerf } from '../support/kerf.ts';
 
 const shippingAddress = { name: '김미나', phone: '010-1234-5678', country: 'KR', postalCode: '04524', city: '서울특별시', line1: '중구 세종대로 110' };
@@ -57,18 +60,24 @@ describe.each([
 ])('a shop $where', ({ apart, planted }) => {
   let shop: TestKerf;
   let admin: Client;
+  let edge: Database;
   beforeAll(async () => {
     shop = await startTestKerf({ apart });
+    edge = connect({ url: shop.database.url('edge'), applicationName: 'test operator', poolSize: 1 });
     admin = new Client({ connectionString: shop.database.adminUrl });
     await admin.connect();
   });
   afterAll(async () => {
     await admin.end();
+    await edge.destroy();
     await shop.stop();
   });
 
   const now = () => new Date(Date.now() + shop.clock.ahead);
-  const check = (grace = 0, more: { only?: Invariant[]; now?: () => Date } = {}) => verify(sourcesOf(shop.kerf), { databases: shop.databases, now, grace, ...more });
+  const check = (grace = 0, more: { only?: Promised[]; now?: () => Date } = {}) =>
+    verify(sourcesOf(shop.kerf), {
+      databases: shop.databases, readKept: () => readKept(createIdempotencyStore(edge, now), shop.kerf), places: [{ name: 'the test database', url: shop.database.url }], now, grace, ...more,
+    });
   const told = async () => (await check()).findings.flatMap((finding) => finding.told);
   const api = () => request(shop.app);
   /** two pieces of 30,000 won with 10 % off */
@@ -128,6 +137,67 @@ describe.each([
       await admin.query(sql, [id]);
       const { findings } = await check(0, { only: ['ending'], now: () => new Date(Date.now() + 2 * 3_600_000) });
       expect(findings.flatMap((finding) => finding.told)).toContainEqual<Violation>({ invariant: 'ending', orderId: id, message: expect.stringMatching(sentence) });
+    });
+
+    it('is seen to have lost what a client was told', async () => {
+      const staff = await shop.as('admin');
+      const post = async (path: string, body: object) => {
+        const answer = await api().post(path).set(staff.headers).set('idempotency-key', newId()).send(body);
+        expect(answer.status, answer.text).toBeLessThan(300);
+        return answer.body as { id: string };
+      };
+      const { id: productId } = await post('/v1/admin/products', { slug: `p-${newId()}`, name: { ko: '컵', en: 'Cup' } });
+      const { id: promotionId } = await post('/v1/admin/promotions', { name: 'Told', class: 'shipping', benefit: { kind: 'free_shipping' }, codes: [`T${newId()}`] });
+      const { id: cartId } = await post('/v1/carts', { currency: 'KRW' });
+      const variantId = await shop.sell({ stock: 5 });
+      await post(`/v1/carts/${cartId}/items`, { variantId, quantity: 1 });
+      await post('/v1/admin/inventory/adjustments', { adjustments: [{ variantId, kind: 'received', delta: 1 }] });
+      const { id: orderId } = await order();
+      const payment = (await admin.query<{ id: string }>('select id from payment.payments where order_id = $1', [orderId])).rows[0]!;
+      await post(`/v1/admin/payments/${payment.id}/refunds`, { amount: 100, reason: 'scratch' });
+
+      const kept = async () => (await check(0, { only: ['kept'] })).findings.flatMap((finding) => finding.told.map(({ message }) => message));
+      expect(await kept()).toEqual([]);
+      await admin.query(`delete from catalog.products where id = $1`, [productId]);
+      await admin.query(`update coupon.promotions set version = 0 where id = $1`, [promotionId]);
+      await admin.query(`update "order".carts set version = 1 where id = $1`, [cartId]);
+      await admin.query(`update inventory.stock_items set version = 1 where variant_id = $1`, [variantId]);
+      await admin.query(`update payment.payments set version = 1 where id = $1`, [payment.id]);
+      expect((await kept()).toSorted()).toEqual([
+        expect.stringMatching(`told of the cart ${cartId} in version 2 \\(addCartItem\\), and it is in version 1`),
+        expect.stringMatching(`told of the payment ${payment.id} in version \\d \\(refundPayment\\), and it is in version 1`),
+        expect.stringMatching(`told of the product ${productId} in version 1 \\(createProduct\\), and it is not there`),
+        expect.stringMatching(`told of the promotion ${promotionId} in version 1 \\(createPromotion\\), and it is in version 0`),
+        expect.stringMatching(`told of the stock of variant ${variantId} in version 2 \\(adjustStock\\), and it is in version 1`),
+      ]);
+    });
+
+    it('is seen to let somebody else write the data of a module', async () => {
+      await admin.query('grant usage on schema coupon to kerf_order; grant update on coupon.uses to kerf_order');
+      const { findings } = await check(0, { only: ['owner'] });
+      await admin.query('revoke usage on schema coupon from kerf_order; revoke update on coupon.uses from kerf_order');
+      expect(findings).toMatchObject([{ invariant: 'owner', violations: 1, told: [{ message: 'kerf_order may write the data of coupon in the test database: revoke it.' }] }]);
+    });
+
+    it.each([
+      ['order', 'order.placed', /order\.placed was published for .*, which never was placed/],
+      ['payment', 'payment.captured', /payment\.captured was published for .*, and nothing of the kind happened to its payment/],
+      ['inventory', 'inventory.availability_changed', /inventory\.availability_changed was published for variant .* in version \d+, which it never had/],
+    ])('is seen to have told what never happened: %s', async (publisher, type, sentence) => {
+      await order('sandbox_timeout');
+      const queue = `"${publisher}_jobs".job`;
+      const ofType = `from ${queue} where name = 'events' and data->'event'->>'type' = $1`;
+      await expect.poll(async () => (await admin.query(`select ${ofType}`, [type])).rowCount, { timeout: 15_000 }).toBeGreaterThan(0);
+      await settled();
+      const { rows: [planted] } = await admin.query<{ id: string; subject: string }>(
+        `insert into ${queue} (name, data, state, policy, singleton_key) select name, jsonb_set(data, '{event,subject}', to_jsonb(gen_random_uuid())), 'completed', policy, singleton_key ${ofType} limit 1
+         returning id, data->'event'->>'subject' as subject`,
+        [type],
+      );
+      expect((await told()).filter(({ message }) => message.includes(planted!.subject))).toEqual([
+        { invariant: 'events', orderId: expect.toBeOneOf([expect.any(String), null]), message: expect.stringMatching(sentence) },
+      ]);
+      await admin.query(`delete from ${queue} where id = $1`, [planted!.id]);
     });
 
     it('is seen to have two live orders of one cart', async () => {

@@ -54,7 +54,7 @@ describe('the report', () => {
   const finding = { invariant: 'stock' as const, violations: 0, settling: 0, told: [] };
 
   it('is a line for each invariant', () => {
-    const text = formatReport({ holds: true, orders: 1_000, unconfirmed: 0, findings: [{ ...finding, settling: 2 }], events: [depth({ waiting: 1, dead: 2 })], eventsNotLooked: ['coupon'] });
+    const text = formatReport({ holds: true, orders: 1_000, unconfirmed: 0, findings: [{ ...finding, settling: 2 }], events: [depth({ waiting: 1, dead: 2 })], eventsNotLooked: ['coupon'], kept: null });
     expect(text.split('\n')).toEqual([
       'stock    holds          what is on hand, held and sold is what the ledger and the orders say (2 settling)',
       '',
@@ -67,7 +67,7 @@ describe('the report', () => {
 
   it('tells twenty violations of a kind, and how many more there are', () => {
     const told = Array.from({ length: 30 }, (_, index) => ({ invariant: 'stock' as const, orderId: null, message: `Sentence ${index}.` }));
-    const lines = formatReport({ holds: false, orders: 1, unconfirmed: 7, findings: [{ ...finding, violations: 1_030, told }], events: [], eventsNotLooked: [] }).split('\n');
+    const lines = formatReport({ holds: false, orders: 1, unconfirmed: 7, findings: [{ ...finding, violations: 1_030, told }], events: [], eventsNotLooked: [], kept: null }).split('\n');
     expect(lines[0]).toMatch(/^stock {4}1,030 violations /);
     expect(lines.filter((line) => line.startsWith('  Sentence'))).toHaveLength(20);
     expect(lines).toContain('  … and 1,010 more');

@@ -1,6 +1,6 @@
 import type { AuditRange } from '../../shared/audit.ts';
 import { type Database, rows } from '../../shared/database.ts';
-import type { Check } from '../../shared/violations.ts';
+import { type Check, published } from '../../shared/violations.ts';
 import type { ReservationFacts } from './contract.ts';
 
 interface FactsRow {
@@ -60,5 +60,11 @@ export const INVENTORY_CHECKS: readonly Check[] = [
         select from reservation_lines l where l.order_id = r.order_id
           and ((l.held and r.state <> 'held') or (l.sold > 0 and r.state not in ('committed', 'cancelled')))
       )`,
+  },
+  {
+    invariant: 'events',
+    sql: `select null as "orderId", format('%s was published for variant %s in version %s, which it never had.', type, subject, told ->> 'version') as message
+      from ${published('inventory')}
+      where not exists (select from stock_items where variant_id = subject and version >= (told ->> 'version')::integer)`,
   },
 ];

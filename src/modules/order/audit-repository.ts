@@ -1,6 +1,6 @@
 import type { AuditRange } from '../../shared/audit.ts';
 import { type Database, rows } from '../../shared/database.ts';
-import type { Check } from '../../shared/violations.ts';
+import { type Check, published } from '../../shared/violations.ts';
 import type { OrderFacts } from './contract.ts';
 import { TRANSITIONS } from './order.ts';
 
@@ -106,5 +106,11 @@ export const ORDER_CHECKS: readonly Check[] = [
     sql: `select o.id as "orderId", format('Order %s is %s, and its history ends with %s.', o.number, o.state, coalesce(h.state, 'nothing')) as message
       from orders o left join lateral (select state from order_history where order_id = o.id order by position desc limit 1) as h on true
       where h.state is distinct from o.state`,
+  },
+  {
+    invariant: 'events',
+    sql: `select subject as "orderId", format('%s was published for order %s, which never was %s.', type, subject, replace(type, 'order.', '')) as message
+      from ${published('order')}
+      where not exists (select from order_history where order_id = subject and state = replace(type, 'order.', ''))`,
   },
 ];

@@ -1,6 +1,6 @@
 import { type AuditRange, MOST_VIOLATIONS } from '../../shared/audit.ts';
 import { type Database, rows } from '../../shared/database.ts';
-import type { Check } from '../../shared/violations.ts';
+import { type Check, published } from '../../shared/violations.ts';
 import type { PaymentSums } from './contract.ts';
 import type { Fact } from './money-facts.ts';
 
@@ -113,5 +113,17 @@ export const PAYMENT_CHECKS: readonly Check[] = [
     invariant: 'ending',
     sql: `select order_id as "orderId", format('The payment of order %s is undecided, and nobody is to ask the provider again.', order_id) as message
       from payments where overdue_at is null and (state = 'processing' or refund_pending > 0)`,
+  },
+  {
+    invariant: 'events',
+    sql: `select subject as "orderId", format('%s was published for order %s, and nothing of the kind happened to its payment.', type, subject) as message
+      from ${published('payment')} join (values
+        ('payment.authorized', 'authorization', 'succeeded'), ('payment.captured', 'capture', 'succeeded'),
+        ('payment.declined', 'authorization', 'failed'), ('payment.refunded', 'refund', 'succeeded')
+      ) as meaning (type, kind, outcome) using (type)
+      where not exists (
+        select from payments p join money_events e on e.payment_id = p.id
+        where p.order_id = subject and e.kind = meaning.kind and e.outcome = meaning.outcome
+      )`,
   },
 ];
