@@ -44,14 +44,15 @@ export function connect(options: DatabaseOptions): Database {
     acquireConnectionTimeout: 2_000,
     log: SILENT,
   });
-  pools.set(db, movable(db, address.point, options.look ?? (async () => undefined)));
+  pools.set(db.client as object, movable(db, address.point, options.look ?? (async () => undefined)));
   return db;
 }
 
-const pools = new WeakMap<Database, MovablePool>();
+/** by what a database and all that speaks for it share: whoever stands before it has the same pool */
+const pools = new WeakMap<object, MovablePool>();
 
 /** The pool behind a database, for whoever moves the module. */
-export const poolOf = (db: Database): MovablePool => pools.get(db)!;
+export const poolOf = (db: Database): MovablePool => pools.get(db.client as object)!;
 
 const openTransaction = new AsyncLocalStorage<object>();
 const ATTEMPTS = 4;

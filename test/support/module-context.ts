@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { createLogger } from '../../src/shared/telemetry.ts';
 import { connect, type Database } from '../../src/shared/database.ts';
 import type { ModuleContext } from '../../src/shared/module.ts';
@@ -16,6 +17,8 @@ export interface TestContext extends ModuleContext {
   clock: { now: Date };
   /** the same database under the same role for somebody else: another process, whose statements nobody guards */
   elsewhere: Database;
+  /** what only an administrator may do to it */
+  administer(sql: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,6 +60,11 @@ export async function createTestContext(module: string): Promise<TestContext> {
     mails,
     clock,
     elsewhere,
+    async administer(sql) {
+      const admin = new Client({ connectionString: database.adminUrl });
+      await admin.connect();
+      await admin.query(sql).finally(() => admin.end());
+    },
     async close() {
       await Promise.all([db.destroy(), elsewhere.destroy()]);
       await database.drop();

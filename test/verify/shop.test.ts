@@ -8,6 +8,7 @@ import { newId } from '../../src/shared/ids.ts';
 import { readKept } from '../../src/verify/verify-kept.ts';
 import { type Promised, sourcesOf, verify, type Violation } from '../../src/verify/verify.ts';
 import { startTestKerf, type TestKerf } from '../support/kerf.ts';
+import { withoutChecks } from '../support/planting.ts';
 
 const shippingAddress = { name: '김미나', phone: '010-1234-5678', country: 'KR', postalCode: '04524', city: '서울특별시', line1: '중구 세종대로 110' };
 
@@ -114,7 +115,7 @@ describe.each([
   });
 
   describe('in which something was planted', () => {
-    beforeAll(() => admin.query(WITHOUT_CONSTRAINTS));
+    beforeAll(() => admin.query(`${withoutChecks('order', 'payment', 'inventory', 'coupon')} drop index "order".one_live_order_per_cart`));
 
     it.each(planted)('is seen to have %s', async (_, invariant, sql, sentence) => {
       const { id } = await order();
@@ -219,12 +220,3 @@ describe.each([
     }
   });
 });
-
-/** What the database refuses by itself cannot be planted: so it refuses nothing any more. */
-const WITHOUT_CONSTRAINTS = `
-  do $$ declare found record; begin
-    for found in select conrelid::regclass as owner, conname from pg_constraint
-      where contype = 'c' and connamespace in ('"order"'::regnamespace, 'payment'::regnamespace, 'inventory'::regnamespace, 'coupon'::regnamespace)
-    loop execute format('alter table %s drop constraint %I', found.owner, found.conname); end loop;
-  end $$;
-  drop index "order".one_live_order_per_cart;`;
