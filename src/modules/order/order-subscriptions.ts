@@ -9,10 +9,10 @@ import { mergeCart } from './merge-cart-flow.ts';
 import { NO_PAYMENT, type PaymentFacts } from './payment-facts.ts';
 import { settle } from './settlement.ts';
 
-const { authorized, captured, declined, refunded } = paymentContract.events;
+const { actionRequired, authorized, captured, declined, refunded } = paymentContract.events;
 const { loggedIn } = userContract.events;
 
-export const orderListens = [authorized, captured, declined, refunded, loggedIn];
+export const orderListens = [actionRequired, authorized, captured, declined, refunded, loggedIn];
 
 /** News of payments settles what waits for them; a guest's cart follows its owner into the account. */
 export function createOrderSubscriptions(context: ModuleContext): Subscription[] {
@@ -24,6 +24,7 @@ export function createOrderSubscriptions(context: ModuleContext): Subscription[]
     );
 
   return [
+    on(actionRequired, async (trx, { data }) => void (await learn(trx, data.orderId, { progress: 'requires_action', nextActionUrl: data.url }))),
     on(authorized, async (trx, { data }) => void (await learn(trx, data.orderId, { authorized: data.amount }))),
     on(captured, async (trx, { data }) => void (await learn(trx, data.orderId, { captured: data.captured }))),
     on(declined, async (trx, { data }) => void (await learn(trx, data.orderId, { progress: 'declined', declineReason: data.reason }))),

@@ -212,6 +212,8 @@ export const paymentContract = defineContract({
    * webhook, `refresh`, a repeat after a lost answer, `cancel` or staff. Who died waiting for `pay` asks `getPayment`.
    */
   events: {
+    /** The shopper has to go to `url` before the provider decides. */
+    actionRequired: event('payment.action_required', 'orderId', Happened.extend({ url: z.url() })),
     /** The whole sum is held; it will be captured by staff. */
     authorized: event('payment.authorized', 'orderId', Happened),
     /** Money was taken. `captured` is the sum of all captures so far. */

@@ -52,7 +52,7 @@ export function createFakePayments(now: () => Date = () => new Date()): FakePaym
   const tell = (before: PaymentRecord, { id: paymentId, orderId, amount, captured, refunded, ...after }: PaymentRecord): void => {
     for (const name of newsOf(before, { ...after, id: paymentId, orderId, amount, captured, refunded })) {
       const { type, data } = paymentContract.events[name];
-      const all = { orderId, paymentId, ...amount, captured, refunded, reason: after.declineReason ?? '' };
+      const all = { orderId, paymentId, ...amount, captured, refunded, reason: after.declineReason ?? '', url: after.nextActionUrl };
       published.push({ type, data: data.parse(all) as Record<string, unknown> });
     }
   };

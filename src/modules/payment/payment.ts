@@ -138,11 +138,12 @@ export function checkTerms(payment: PaymentRecord, { provider, amount, capture }
   if (!same) throw conflict('payment_mismatch', 'The order has a payment on other terms.');
 }
 
-export type News = 'authorized' | 'captured' | 'declined' | 'refunded';
+export type News = 'actionRequired' | 'authorized' | 'captured' | 'declined' | 'refunded';
 
 /** What others should hear of the step from one state to the next. */
 export function newsOf(before: PaymentRecord, after: PaymentRecord): News[] {
   const news: Record<News, boolean> = {
+    actionRequired: after.state === 'requires_action' && before.state !== 'requires_action',
     authorized: after.state === 'authorized' && before.state !== 'authorized',
     captured: after.captured > before.captured,
     declined: after.state === 'declined' && before.closedAs === null,

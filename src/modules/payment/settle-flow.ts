@@ -49,9 +49,10 @@ export function createSettleFlow({ db, publish, queue, now }: ModuleContext) {
   };
 
   async function tell(trx: Transaction, news: readonly News[], payment: PaymentRecord): Promise<void> {
-    const { authorized, captured, declined, refunded } = paymentContract.events;
+    const { actionRequired, authorized, captured, declined, refunded } = paymentContract.events;
     const { orderId, id: paymentId, amount } = payment;
     const happened = { orderId, paymentId, ...amount };
+    if (news.includes('actionRequired')) await publish(trx, actionRequired, { ...happened, url: payment.nextActionUrl! });
     if (news.includes('authorized')) await publish(trx, authorized, happened);
     if (news.includes('captured')) await publish(trx, captured, { ...happened, captured: payment.captured });
     if (news.includes('declined')) await publish(trx, declined, { ...happened, reason: payment.declineReason ?? '' });

@@ -43,6 +43,13 @@ describe('an order that waits for its payment', () => {
     expect(published(orderId)).toEqual(['order.placed']);
   });
 
+  it('tells where to go, also when that was not known when it was placed', async () => {
+    const { orderId } = await waiting('sandbox_timeout');
+    expect(await shop.order(orderId)).toMatchObject({ paymentStatus: 'pending', nextAction: null });
+    await shop.hear('payment.action_required', { orderId, paymentId: newId(), amount: 60_000, currency: 'KRW', url: 'https://bank.example/step' });
+    expect(await shop.order(orderId)).toMatchObject({ state: 'pending', paymentStatus: 'requires_action', nextAction: { url: 'https://bank.example/step' } });
+  });
+
   it('is placed when the money is held and not taken yet', async () => {
     const { orderId } = await waiting();
     await shop.hear('payment.authorized', { orderId, paymentId: newId(), amount: 60_000, currency: 'KRW' });

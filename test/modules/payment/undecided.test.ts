@@ -119,6 +119,17 @@ describe('a process that dies', () => {
     expect(subject.newsOf(orderId)).toEqual(['payment.captured']);
   });
 
+  it('before the shopper was told where to go has it published, once', async () => {
+    const request = order({ token: 'sandbox_action' });
+    await subject.killedAfter(1, () => subject.payments.pay(request));
+    subject.after(16);
+    await subject.sweep();
+    expect(await stateOf(request.orderId)).toBe('requires_action');
+    expect(subject.newsOf(request.orderId)).toEqual(['payment.action_required']);
+    await subject.payments.refresh(request);
+    expect(subject.newsOf(request.orderId)).toEqual(['payment.action_required']);
+  });
+
   it('and was cancelled before the provider heard of it, never charges', async () => {
     const orderId = await diesInPay('loses');
     const asked = books.asked.length;
