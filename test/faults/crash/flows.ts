@@ -72,7 +72,10 @@ export const FLOWS: Readonly<Record<string, Flow>> = {
     ends: 'refused',
     async walk(shop, { begin, email }) {
       await begin();
-      return order(shop, email, 'sandbox_declined');
+      const told = await order(shop, email, 'sandbox_declined');
+      // Where the provider's answer was lost, the shopper is told that the payment is being looked at.
+      if (told.status === 201) await becomes(shop, told, 'refused');
+      return told;
     },
   },
   'step-up': {

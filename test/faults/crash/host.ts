@@ -13,6 +13,7 @@ import { createLogger, createMetrics } from '../../../src/shared/telemetry.ts';
 import { sourcesOf, verify } from '../../../src/verify/verify.ts';
 import { TEST_SECRET } from '../../support/constants.ts';
 import type { Aim } from './faults.ts';
+import { type ShopTime, timeOf } from './time.ts';
 import { watchFlows } from './watch.ts';
 
 /* A whole shop in a process that can be told to die at a point of a flow. Whoever forked it asks it over IPC. */
@@ -20,13 +21,14 @@ import { watchFlows } from './watch.ts';
 export type Questions = typeof questions;
 
 const POOL_SIZE = 5;
+const PROVIDER_DEADLINE = 5_000;
 const STOCK = 1_000_000;
-const [adminUrl, ahead, lastPort] = process.argv.slice(2) as [string, string, string];
+const [adminUrl, startTime, lastPort] = process.argv.slice(2) as [string, string, string];
 
-hurrySweeps();
+hurry();
 const watch = watchFlows();
-const clock = { ahead: Number(ahead) };
-const now = () => new Date(Date.now() + clock.ahead);
+let time = JSON.parse(startTime) as ShopTime;
+const now = () => new Date(timeOf(time));
 const databaseUrl = (module: string) => moduleUrl(adminUrl, module, TEST_SECRET);
 const log = createLogger('silent');
 // The same address after a restart: webhooks are under way to it.
@@ -48,20 +50,21 @@ const questions = {
   async open({ code, prices }: { code: string; prices: readonly number[] }): Promise<string[]> {
     const [catalog, inventory, coupon] = [kerf.service(catalogContract), kerf.service(inventoryContract), kerf.service(couponContract)];
     await coupon.createPromotion({ id: newId(), draft: { name: 'Crash', class: 'order', benefit: { kind: 'percent', basisPoints: 1_000 }, currency: 'KRW', codes: [code], totalLimit: STOCK } as never });
-    return Promise.all(prices.map(async (price) => {
+    const variants: string[] = [];
+    for (const price of prices) {
       const [id, variantId] = [newId(), newId()];
       await catalog.createProduct({ id, draft: { slug: `p-${id}`, name: { ko: '컵', en: 'Cup' } } });
       const { version } = await catalog.createVariant({ id: variantId, productId: id, draft: { sku: `SKU-${variantId}`, prices: { KRW: price } } });
       await catalog.setProductState({ id, version, state: 'published' });
       await inventory.adjust({ adjustmentId: `stock ${variantId}`, adjustments: [{ variantId, kind: 'received', delta: STOCK }] });
-      return variantId;
-    }));
+      variants.push(variantId);
+    }
+    return variants;
   },
   watch: async (aim?: Aim) => watch.start(aim),
   points: async () => watch.points(),
   struck: async () => watch.struck(),
-  /** milliseconds that the shop's clock is ahead of ours from now on */
-  setClock: async (next: number) => void (clock.ahead = next),
+  setTime: async (next: ShopTime) => void (time = next),
   /** what a worker left behind that died: seen by the process that looks after the queues, now and not in a few seconds */
   async tendQueues(): Promise<void> {
     await Promise.all([...kerf.databases].map(async ([module, db]) => {
@@ -86,9 +89,11 @@ process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit());
 process.send!({ id: 0 });
 
-/** Sweeps wait for seconds between their turns, in which nothing happens that a test could miss. */
-function hurrySweeps(): void {
+/** Sweeps wait for seconds between their turns, and a provider has 5 s to answer: in neither happens what a test could miss. */
+function hurry(): void {
   const { setTimeout: wait } = globalThis;
   const hurried = (...[turn, milliseconds, ...more]: Parameters<typeof wait>) => wait(turn, turn.name === 'turn' ? 250 : milliseconds, ...more);
   globalThis.setTimeout = Object.assign(hurried, wait);
+  const patience = AbortSignal.timeout.bind(AbortSignal);
+  AbortSignal.timeout = (milliseconds) => patience(milliseconds === PROVIDER_DEADLINE ? 1_500 : milliseconds);
 }

@@ -6,6 +6,7 @@ import { MODULES } from '../../../src/calls.ts';
 import { copyTemplate } from '../../support/postgres.ts';
 import type { Aim } from './faults.ts';
 import type { Questions } from './host.ts';
+import { queueTimeOf, type ShopTime, timeOf } from './time.ts';
 
 export interface Answer {
   status: number;
@@ -30,7 +31,7 @@ export interface CrashShop {
   ask: Ask;
   /** the answer that a client ends with: as long as there is none, or it is told to come back, it repeats its request */
   send(method: string, path: string, sent?: Sent): Promise<Answer>;
-  /** asks until it is so; starts the shop again if it has died */
+  /** asks until it is so, at most until the time for recovery is over; starts the shop again if it has died */
   until(what: string, seen: () => Promise<boolean>): Promise<void>;
   /** how often the shop has died */
   deaths(): number;
@@ -43,8 +44,14 @@ export const CODE = 'CRASH10';
 const PRICES = [30_000, 20_000];
 const MOST_TRIES = 600;
 const PAUSE = 100;
-/** A claim on an order is good for 15 s, what was asked of a provider and the work of a dead worker for as long, and sweeps come every 5 s. */
-const LEASES = 25_000;
+/** Milliseconds of the shop's time from a fault until everything is as it should be. */
+const RECOVERY = 30_000;
+/** Spent at once when a process has died, or nothing has come for a while: claims and leases last 15 s, and sweeps come every 5 s. */
+const LEASES = 20_000;
+const PATIENT_TRIES = 30;
+/** The last seconds of that time are long: what is slow because the machine is busy is not late. */
+const LONG_SECONDS = 5_000;
+const SLOW = 0.1;
 const COME_BACK = ['idempotency_key_in_use', 'order_being_placed', 'unavailable', 'internal'];
 
 export async function openCrashShop({ server, compiled }: { server: string; compiled: string }): Promise<CrashShop> {
@@ -53,7 +60,10 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
   // A server that is stopped takes a shop with it that could not be closed.
   admin.on('error', () => undefined);
   await admin.connect();
-  let ahead = 0;
+  let time: ShopTime = { at: Date.now(), is: Date.now(), pace: 1 };
+  /** in the shop's time; none while nothing is to go wrong */
+  let deadline = Infinity;
+  let hasLeapt = false;
   let port = 0;
   let deaths = 0;
   let host: Host | undefined;
@@ -66,28 +76,51 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
   };
   async function revive(): Promise<Host> {
     if (host) {
+      host.assertKilled();
       deaths += 1;
-      await move(LEASES);
+      hasLeapt = true;
+      await change({ ahead: LEASES });
     }
-    host = await startHost([database.adminUrl, String(ahead), String(port)], compiled);
+    host = await startHost([database.adminUrl, JSON.stringify(time), String(port)], compiled);
     port = await host.ask('port');
+    if (deaths > 0) {
+      deadline = timeOf(time) + RECOVERY - LEASES;
+      await tend();
+    }
     return host;
   }
-  async function move(milliseconds: number): Promise<void> {
-    ahead += milliseconds;
-    for (const module of MODULES) {
-      await admin.query(`create or replace function ${module}_jobs.job_now() returns timestamptz as $$ select now() + interval '${ahead} ms' $$ language sql stable`);
-    }
+  async function change({ ahead = 0, pace = time.pace }: { ahead?: number; pace?: number }): Promise<void> {
+    const at = Date.now();
+    time = { at, is: timeOf(time, at) + ahead, pace };
+    await admin.query(MODULES.map((module) => queueTimeOf(module, time)).join(';\n'));
   }
+  const changeNow = async (how: Parameters<typeof change>[0]) => {
+    await change(how);
+    await (await living()).ask('setTime', time).catch(onlyIfDead);
+  };
+  /** Once for each fault; before there was one, it costs no time. */
+  async function leap(): Promise<void> {
+    if (deadline === Infinity || hasLeapt) return;
+    hasLeapt = await ask('struck');
+    if (!hasLeapt) deadline += LEASES;
+    await changeNow({ ahead: LEASES });
+    await tend();
+  }
+  /** Does at once what the queues do every ten seconds; where a busy machine lets it fail, they do it all the same. */
+  const tend = () => host!.ask('tendQueues').catch(() => undefined);
   const ask = (async (name, ...input) => (await living()).ask(name, ...input)) as Ask;
   async function until(what: string, seen: () => Promise<boolean>): Promise<void> {
     for (let tries = 0; !(await seen().catch(onlyIfDead)); tries += 1) {
-      if (tries === MOST_TRIES) throw new Error(`It never came to this: ${what}.`);
+      if (tries === PATIENT_TRIES) await leap().catch(onlyIfDead);
+      if (timeOf(time) > deadline - LONG_SECONDS && time.pace === 1) await changeNow({ pace: SLOW });
+      if (timeOf(time) > deadline) throw new Error(`It did not come to this within ${RECOVERY / 1_000} s: ${what}.`);
+      if (deadline === Infinity && tries === MOST_TRIES) throw new Error(`It never came to this: ${what}.`);
       await new Promise((resume) => setTimeout(resume, PAUSE));
     }
   }
   const onlyIfDead = (error: unknown): false => {
     if (!host?.isDead()) throw error;
+    host.assertKilled();
     return false;
   };
   async function request(method: string, path: string, { body, key, headers = {} }: Sent): Promise<Answer | undefined> {
@@ -105,8 +138,8 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
   }
 
   const passes = async (milliseconds: number) => {
-    await move(milliseconds);
-    await (await living()).ask('setClock', ahead);
+    deadline += milliseconds;
+    await changeNow({ ahead: milliseconds });
   };
   const stop = async () => {
     host?.end();
@@ -120,17 +153,17 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
   return {
     variants,
     admin,
-    watch: (aim) => ask('watch', aim),
+    async watch(aim) {
+      await changeNow({ pace: 1 });
+      [deadline, hasLeapt] = [aim ? timeOf(time) + RECOVERY : Infinity, false];
+      await ask('watch', aim);
+    },
     ask,
     async send(method, path, sent = {}) {
       let answer: Answer | undefined;
-      let waited = 0;
       await until(`an answer to ${method} ${path}; the last one was ${answer?.status} ${answer?.body.reason}`, async () => {
         answer = await request(method, path, sent);
-        const isFinal = answer !== undefined && !COME_BACK.includes(answer.body.reason ?? '');
-        // A lease, of the order (15 s) or of the edge (60 s), ends by itself.
-        if (!isFinal && answer?.status === 409 && (waited += 1) % 30 === 0) await passes(LEASES);
-        return isFinal;
+        return answer !== undefined && !COME_BACK.includes(answer.body.reason ?? '');
       });
       return answer!;
     },
@@ -144,6 +177,8 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
 interface Host {
   ask: Ask;
   isDead(): boolean;
+  /** throws when it ended by itself */
+  assertKilled(): void;
   end(): void;
 }
 
@@ -151,13 +186,16 @@ async function startHost(told: readonly string[], compiled: string): Promise<Hos
   const child = fork(join(import.meta.dirname, 'host.ts'), told, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [], env: { ...process.env, NODE_COMPILE_CACHE: compiled } });
   let said = '';
   for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk) => (said += String(chunk)));
+  const assertKilled = () => {
+    if (child.exitCode !== null) throw new Error(`The shop ended by itself with exit code ${child.exitCode}. ${said}`);
+  };
   const isDead = () => child.exitCode !== null || child.signalCode !== null;
   const died = once(child, 'exit').then(([code, signal]): never => {
     throw new Error(`The shop died (${signal ?? `exit code ${code}`}). ${said}`);
   });
   died.catch(() => undefined);
   await Promise.race([once(child, 'message'), died]);
-  return { ask: asking(child, died), isDead, end: () => void child.kill('SIGKILL') };
+  return { ask: asking(child, died), isDead, assertKilled, end: () => void child.kill('SIGKILL') };
 }
 
 function asking(child: ChildProcess, died: Promise<never>): Host['ask'] {
