@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import type { RequestListener } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import { Container } from 'inversify';
 import type { Logger } from 'pino';
 import { MODULES } from './calls.ts';
@@ -22,7 +23,7 @@ import { createServiceTokens, derivedKeys, type ServiceKeys } from './shared/sea
 import type { Settings } from './shared/settings.ts';
 import { watchStatements } from './shared/statements.ts';
 import { inSpan } from './shared/spans.ts';
-import { sweep } from './shared/sweep.ts';
+import { sweep, type Sweeping, type SweepStatus } from './shared/sweep.ts';
 import { createMetrics, type Metrics } from './shared/telemetry.ts';
 import { catalogModule } from './modules/catalog/module.ts';
 import { couponModule } from './modules/coupon/module.ts';
@@ -42,6 +43,8 @@ export const modules: readonly Module[] = [
 ];
 
 const topology = topologyOf(modules);
+/** Milliseconds that a database has to tell how its queues stand. */
+const FIGURES_WITHIN = 500;
 const ALL_HERE: Placement = { hosts: MODULES, addresses: {}, edge: true };
 
 export interface Composition {
@@ -76,6 +79,8 @@ export interface Kerf {
   metrics: Metrics;
   /** what crossed the boundaries between modules so far */
   observed(): Observed;
+  /** what the modules here do again and again, once the work has started */
+  sweeps(): SweepStatus[];
   /** prepares the modules (signing keys and the like); before the first call */
   prepare(): Promise<void>;
   /** starts queues and sweeps */
@@ -136,14 +141,14 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
       throw error;
     }
   };
-  const sweeps: { stop(): Promise<void> }[] = [];
+  const sweeps: Sweeping[] = [];
   const startWorkOf = async ({ name, module, db, queue, log: moduleLog, background }: (typeof parts)[number]) => {
     const { jobs } = background;
     const publishes = Object.keys(module.contract.events).length > 0;
     await queue.start({ ...(publishes && { events: toSubscriber(name, deliver) }), ...(jobs && { jobs: toJob(name, jobs) }) });
     const forget = { name: 'forget handled events', every: 3_600, run: () => tidyInbox(db, now()) };
     const recurring = [...(background.sweeps ?? []), ...(module.listens.length > 0 ? [forget] : [])];
-    sweeps.push(...recurring.map((job) => sweep({ ...job, name: `${name}: ${job.name}` }, moduleLog.child({ sweep: job.name }))));
+    sweeps.push(...recurring.map((job) => sweep(name, job, moduleLog.child({ sweep: job.name }))));
   };
   /** Routes know nothing but the contract: they are served where the edge is, and call it alike wherever the module is. */
   const routesOf = ({ contract, wiring }: Module): Route[] => {
@@ -153,8 +158,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     return bound<Route[]>(container, tokens(contract.module).routes, []);
   };
 
-  /** a database that does not answer must not cost the other figures */
-  metrics.queueDepths(async () => (await Promise.all(parts.map(({ name, db }) => depths(name, db).catch(() => [])))).flat());
+  metrics.queueDepths(async () => (await Promise.all(parts.map(({ name, db }) => soon(depths(name, db))))).flat());
   metrics.peers(() => peers.all().map(({ from, contract, state }) => ({ from, to: contract.module, state: state().breaker, waiting: state().waiting })));
 
   return {
@@ -176,6 +180,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     peers: peers.all(),
     metrics,
     observed: observation.report,
+    sweeps: () => sweeps.map((sweeping) => sweeping.status()),
     async prepare() {
       await Promise.all(parts.map(({ background }) => background.prepare?.()));
     },
@@ -190,6 +195,9 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     },
   };
 }
+
+/** A database that does not answer, or a pool that is used up, must not cost the other figures, nor the time of whoever asks. */
+const soon = <T>(figures: Promise<T[]>): Promise<T[]> => Promise.race([figures.catch(() => []), setTimeout(FIGURES_WITHIN, [], { ref: false })]);
 
 const bound = <T>(container: Container, token: symbol, absent: T) => (container.isBound(token) ? container.get<T>(token) : absent);
 

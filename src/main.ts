@@ -50,10 +50,16 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
     return away.length > 0 ? away : undefined;
   };
 
-  inside.serve(internal({ kerf, metrics, ready }));
+  const sweeping = [kerf.sweeps];
+  const sweeps = () => sweeping.flatMap((ask) => ask());
+  metrics.sweeps(sweeps);
+  inside.serve(internal({ kerf, metrics, sweeps, ready }));
   const peers = await watchPeers(kerf.peers, { say });
   const edge = front && (await openFront(config, opened, { metrics, ready, away: peers.away(), onProgress: say }));
-  if (edge) databases.push(['edge', edge.db]);
+  if (edge) {
+    databases.push(['edge', edge.db]);
+    sweeping.push(edge.sweeps);
+  }
   await kerf.startWork();
   if (edge) front.serve(edge.app);
   state = 'serving';

@@ -6,7 +6,7 @@ import { createIdempotencyStore } from '../edge/idempotency.ts';
 import { userContract } from '../modules/user/contract.ts';
 import { connect, type Database } from '../shared/database.ts';
 import { isAppError, unavailable } from '../shared/errors.ts';
-import { sweep } from '../shared/sweep.ts';
+import { sweep, type SweepStatus } from '../shared/sweep.ts';
 import type { Metrics } from '../shared/telemetry.ts';
 import { examplesOf, samplePurchase } from './banner.ts';
 import type { OpenKerf } from './kerf.ts';
@@ -16,6 +16,7 @@ import { seedShop } from './seed.ts';
 export interface Front {
   app: RequestListener;
   db: Database;
+  sweeps(): SweepStatus[];
   /** a purchase to paste, where the demo goods are */
   sample: Awaited<ReturnType<typeof samplePurchase>> | undefined;
   close(): Promise<void>;
@@ -45,11 +46,12 @@ export async function openFront(
     examples: sample ? examplesOf(sample) : {},
     ready,
   });
-  const tidy = sweep({ name: 'idempotency', every: 600, run: createIdempotencyStore(db, now).tidy }, log);
+  const tidy = sweep('edge', { name: 'forget old answers', every: 600, run: createIdempotencyStore(db, now).tidy }, log);
   return {
     app,
     db,
     sample,
+    sweeps: () => [tidy.status()],
     async close() {
       await tidy.stop();
       await db.destroy();

@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino';
 import { Registry, collectDefaultMetrics, Counter, Gauge, Histogram } from 'prom-client';
 import { traceId } from './context.ts';
+import { lateSeconds, type SweepStatus } from './sweep.ts';
 
 /** Never in a log, wherever they stand in an object. */
 const SECRETS = ['password', 'newPassword', 'currentPassword', 'token', 'refreshToken', 'accessToken', 'secret', 'authorization', 'cookie', 'x-order-secret'];
@@ -114,6 +115,26 @@ export function createMetrics() {
         }),
       ];
     },
+    sweeps: (sweeps: () => SweepStatus[]) => [
+      new Gauge({
+        name: 'kerf_sweep_failures',
+        help: 'How often recurring work of a module failed in a row',
+        labelNames: ['module', 'sweep'],
+        registers: [registry],
+        collect() {
+          for (const { module, name, failedInARow } of sweeps()) this.set({ module, sweep: name }, failedInARow);
+        },
+      }),
+      new Gauge({
+        name: 'kerf_sweep_late_seconds',
+        help: 'Seconds since the turn of recurring work came, while its end has not',
+        labelNames: ['module', 'sweep'],
+        registers: [registry],
+        collect() {
+          for (const status of sweeps()) this.set({ module: status.module, sweep: status.name }, lateSeconds(status, new Date()));
+        },
+      }),
+    ],
     poolUse: (pools: () => { module: string; used: number; waiting: number }[]) =>
       new Gauge({
         name: 'kerf_pool_connections',

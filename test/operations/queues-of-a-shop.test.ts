@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { orderContract } from '../../src/modules/order/contract.ts';
-import { rows, transaction } from '../../src/shared/database.ts';
+import { poolUse, rows, transaction } from '../../src/shared/database.ts';
 import { createPublish } from '../../src/shared/events.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createQueue } from '../../src/shared/queue.ts';
@@ -18,7 +18,7 @@ it('metrics tell what waits, is tried again and is dead in each module, and go o
       ('jobs', 'standard', null, 'failed', now()) returning 1`,
   );
   await rows(kerf.databases.get('order')!, `update order_jobs.job set start_after = now() + interval '1 day' where state = 'retry' returning 1`);
-  expect(await figures()).toEqual(expect.arrayContaining([
+  await expect.poll(figures, { timeout: 10_000 }).toEqual(expect.arrayContaining([
     'kerf_queue_entries{module="order",queue="events",state="dead"} 1',
     'kerf_queue_entries{module="order",queue="events",state="retrying"} 1',
     'kerf_queue_entries{module="order",queue="events",state="waiting"} 0',
@@ -30,6 +30,25 @@ it('metrics tell what waits, is tried again and is dead in each module, and go o
   await kerf.databases.get('catalog')!.destroy();
   expect((await figures()).filter((line) => line.includes('catalog'))).toEqual([]);
   expect((await figures()).filter((line) => line.includes('order'))).not.toEqual([]);
+  await stop();
+});
+
+it('metrics do not wait for a pool that is used up: its queues are left out, and the others told', async () => {
+  const { kerf, stop } = await startTestKerf();
+  const db = kerf.databases.get('order')!;
+  const free = Promise.withResolvers<void>();
+  const held = Array.from({ length: 10 }, () => transaction(db, async (trx) => {
+    await rows(trx, 'select 1');
+    await free.promise;
+  }));
+  await expect.poll(() => poolUse(db).used).toBe(10);
+  const gaveUp = rows(db, 'select 1').then(() => 'the pool was not used up', () => 'the pool gave up first');
+  const figures = kerf.metrics.registry.metrics();
+  expect(await Promise.race([figures.then(() => 'metrics'), gaveUp])).toBe('metrics');
+  expect(await figures).not.toMatch(/^kerf_queue_entries\{module="order"/m);
+  expect(await figures).toMatch(/^kerf_queue_entries\{module="payment"/m);
+  free.resolve();
+  await Promise.all([...held, gaveUp]);
   await stop();
 });
 

@@ -39,11 +39,11 @@ describe('a span', () => {
   });
 
   it('is made for each turn of a sweep, in a trace of its own', async () => {
-    const sweeping = withTrace(given, () => sweep({ name: 'lapsed holds', every: 0, run: async () => undefined }, createLogger('silent')));
+    const sweeping = withTrace(given, () => sweep('inventory', { name: 'lapsed holds', every: 0, run: async () => undefined }, createLogger('silent')));
     await expect.poll(() => recording.spans().length).toBeGreaterThan(1);
     await sweeping.stop();
     const [first, second] = recording.spans();
-    expect(first).toMatchObject({ name: 'sweep lapsed holds', parentId: undefined });
+    expect(first).toMatchObject({ name: 'sweep inventory: lapsed holds', parentId: undefined });
     expect(new Set([given.split('-')[1], first!.traceId, second!.traceId]).size).toBe(3);
   });
 
