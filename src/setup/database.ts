@@ -5,6 +5,7 @@ import { ConfigError } from './config-error.ts';
 import { hasEmbeddedData, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { dataDirectory } from './paths.ts';
 import type { Place } from '../shared/ownership.ts';
+import { isAway } from '../shared/errors.ts';
 import { moduleUrl, provision } from './provision.ts';
 import { readOrMakeSecret } from './secret.ts';
 import { readSplitShop, splitDatabaseUrl, splitShopFile } from './split-shop.ts';
@@ -70,7 +71,7 @@ const nameOf = (url: string) => `${new URL(url).host}${new URL(url).pathname}`;
 
 /** A server that is not there is a matter of configuration: say so without the password. */
 function explain(error: NodeJS.ErrnoException, variable: string): never {
-  if (error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND' || error.code === 'ETIMEDOUT') {
+  if (error.code === 'ENOTFOUND' || isAway(error)) {
     throw new ConfigError(`${variable} names a server that does not answer.`);
   }
   if (error.code?.startsWith('28')) throw new ConfigError(`${variable} names a user or password that the server refuses.`);

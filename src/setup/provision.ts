@@ -52,6 +52,8 @@ const rolePassword = (schema: string, secret: string) => deriveKey(secret, `data
 /** Idempotent, and safe when several processes start at once. Answers whether there was anything to do. */
 export async function provision({ adminUrl, schemas, secret, force = false, onProgress }: Provisioning): Promise<boolean> {
   const admin = new Client({ connectionString: adminUrl, application_name: 'kerf setup' });
+  // A connection that breaks is told to the query that needs it.
+  admin.on('error', () => undefined);
   await admin.connect();
   try {
     const mark = { fingerprint: await fingerprintOf(schemas), secret: deriveKey(secret, 'provisioning').slice(0, 16) };

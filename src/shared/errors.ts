@@ -61,8 +61,10 @@ export function isAppError(error: unknown, ...reasons: string[]): error is AppEr
   return error instanceof AppError && (reasons.length === 0 || reasons.includes(error.reason));
 }
 
-const LOST_CONNECTION = /Connection terminated|Connection ended|ECONNRESET|ECONNREFUSED|EPIPE|Unable to acquire a connection|timeout acquiring/i;
-const RETRY_LATER = new Set(['40001', '40P01', '55P03', '57014', '57P01', '57P02', '57P03', '53300', '25P03', '25P04', '08006', '08003', '08001']);
+const LOST_CONNECTION = /Connection terminated|Connection ended|is not queryable|timeout expired|ECONNRESET|ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|EPIPE|Unable to acquire a connection|timeout acquiring/i;
+/** What passes by itself while the server is there, and what says that it is not. */
+const CONTENDED = new Set(['40001', '40P01', '55P03', '57014', '25P03', '25P04']);
+const AWAY = new Set(['57P01', '57P02', '57P03', '53300', '08006', '08003', '08001']);
 
 /**
  * Any thrown thing as an AppError. Database trouble that passes by itself becomes `unavailable`; what nobody foresaw
@@ -74,10 +76,12 @@ export function toAppError(error: unknown): AppError {
   return new AppError('internal', 'internal', 'Something went wrong on our side.');
 }
 
-/** Classified by SQLSTATE *and* by the shape of a lost connection: a cut COMMIT rejects without a code. */
-export function isTransient(error: unknown): boolean {
+export const isTransient = (error: unknown): boolean => CONTENDED.has((error as { code?: string } | undefined)?.code ?? '') || isAway(error);
+
+/** The database, or the connection to it. By SQLSTATE *and* by the shape of a lost connection: a cut COMMIT rejects without a code. */
+export function isAway(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
-  return RETRY_LATER.has(code ?? '') || LOST_CONNECTION.test(`${code ?? ''} ${message ?? ''}`);
+  return AWAY.has(code ?? '') || LOST_CONNECTION.test(`${code ?? ''} ${message ?? ''}`);
 }
 
 /** The name of the violated constraint when `error` is a UNIQUE, CHECK or foreign key violation of Postgres. */

@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const { serving, stopAll } = createProcesses(() => ({ KERF_DATA_DIR: folder, KERF_RATE_LIMIT: '0' }));
+const { refused, serving, stopAll } = createProcesses(() => ({ KERF_DATA_DIR: folder, KERF_RATE_LIMIT: '0' }));
 afterEach(stopAll);
 
 const post = (url: string, body: string, headers: Record<string, string> = {}) => fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body });
@@ -64,6 +64,20 @@ describe('a module without a free connection', () => {
 });
 
 describe('a database that goes and comes back', () => {
+  it.each([
+    ['looks for work', 'begin; lock table coupon_jobs.queue in access exclusive mode', 'kerf coupon', 'The database does not answer, or not in time: try again in a moment.'],
+    ['is set up', `comment on schema coupon is 'of another day'; select pg_advisory_lock(hashtext('kerf setup'))`, 'kerf setup', 'DATABASE_URL names a server that does not answer.'],
+  ])('ends a start in one sentence where it goes while the shop %s', async (_what, hold, name, sentence) => {
+    await (await serving({ DATABASE_URL: database.adminUrl })).stop();
+    await admin.query(hold);
+    const ended = refused({ DATABASE_URL: database.adminUrl });
+    const cut = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = '${name}' and wait_event_type = 'Lock'`;
+    await expect.poll(async () => (await admin.query('select pg_stat_clear_snapshot()')) && (await admin.query(cut)).rowCount).toBeGreaterThan(0);
+    expect(await ended).toEqual([2, expect.stringMatching(new RegExp(`^[^]*${sentence}$`))]);
+    expect((await ended)[1]).not.toMatch(/^ +at /m);
+    await admin.query('rollback; select pg_advisory_unlock_all()');
+  });
+
   it('is found again when it has cut every connection', async () => {
     const shop = await serving({ DATABASE_URL: database.adminUrl });
     const cart = await cartAt(shop.url);

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect, type Database, rows, transaction } from '../../src/shared/database.ts';
+import { connect, type Database, rows, type Transaction, transaction } from '../../src/shared/database.ts';
 import { toAppError } from '../../src/shared/errors.ts';
 import { createTestContext, type TestContext } from '../support/module-context.ts';
 
@@ -58,6 +61,19 @@ describe('transaction', () => {
   });
 });
 
+describe('a connection that is lost', () => {
+  it('is unavailable to every statement after it, too', async () => {
+    const told: string[] = [];
+    const onLost = async (trx: Transaction, sql: string) => void (await trx.raw(sql).catch((error: unknown) => told.push(toAppError(error).reason)));
+    await transaction(db, async (trx) => {
+      await onLost(trx, 'select pg_terminate_backend(pg_backend_pid())');
+      await onLost(trx, 'select 1');
+      await onLost(trx, 'select 1');
+    }).catch((error: unknown) => told.push(toAppError(error).reason));
+    expect(told).toEqual(Array(4).fill('unavailable'));
+  });
+});
+
 describe('a module’s role', () => {
   const denied = (sql: string) => expect(rows(context.elsewhere, sql)).rejects.toMatchObject({ code: '42501' });
 
@@ -79,6 +95,14 @@ describe('a module’s role', () => {
 });
 
 describe('a server that is not there', () => {
+  it('is unavailable also where it takes a connection and then says nothing', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const client = new Client({ connectionString: `postgres://a:b@127.0.0.1:${(silent.address() as AddressInfo).port}/kerf`, connectionTimeoutMillis: 100 });
+    expect(toAppError(await client.connect().catch((thrown: unknown) => thrown))).toMatchObject({ code: 'unavailable' });
+    silent.close();
+  });
+
   it('is unavailable, and nothing of it is told', async () => {
     const nowhere = connect({ url: 'postgres://who:secret@127.0.0.1:1/kerf', applicationName: 'test', poolSize: 1 });
     const error = await transaction(nowhere, async (trx) => trx.raw('select 1')).then(() => undefined, toAppError);
