@@ -3,6 +3,7 @@ import { type Database, rows } from '../../shared/database.ts';
 import { type Check, published } from '../../shared/violations.ts';
 import type { PaymentSums } from './contract.ts';
 import type { Fact } from './money-facts.ts';
+import { MOST_REFUSALS } from './payment.ts';
 
 interface SumsRow {
   order_id: string;
@@ -113,6 +114,16 @@ export const PAYMENT_CHECKS: readonly Check[] = [
     invariant: 'ending',
     sql: `select order_id as "orderId", format('The payment of order %s is undecided, and nobody is to ask the provider again.', order_id) as message
       from payments where overdue_at is null and (state = 'processing' or refund_pending > 0)`,
+  },
+  {
+    invariant: 'ending',
+    sql: `select p.order_id as "orderId", format('The provider refused %s times to give back what it holds for order %s, at last because: %s. Give it back there by hand; it is looked for every five minutes.', refused.times, p.order_id, refused.reason) as message
+      from payments p cross join lateral (
+        select count(distinct reference) as times, (array_agg(reason order by at desc))[1] as reason
+        from money_events where payment_id = p.id and kind in ('refund', 'void') and outcome = 'failed'
+      ) as refused
+      where p.closed_as is not null and p.state = 'processing' and refused.times >= :mostRefusals`,
+    bindings: { mostRefusals: MOST_REFUSALS },
   },
   {
     invariant: 'events',

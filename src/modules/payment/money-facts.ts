@@ -33,6 +33,8 @@ export interface Ledger {
   pending: readonly Operation[];
   /** why the provider refused the authorization, when it did */
   refusal: string | null;
+  /** how often it refused to give money back, or to let it go */
+  refusedReturns: number;
   /** successes that name another amount than an earlier one with the same kind and reference: they do not count */
   conflicts: readonly Fact[];
 }
@@ -57,6 +59,7 @@ export function ledgerOf(facts: readonly Fact[]): Ledger {
     refundPending: asked('refund'),
     pending,
     refusal: refused.toSorted(byTime).at(-1)?.reason ?? null,
+    refusedReturns: movements.filter(({ newest }) => isReturn(newest) && newest.outcome === 'failed').length,
     conflicts: movements.flatMap(({ conflicts }) => conflicts),
   };
 }
@@ -69,6 +72,8 @@ export function unknownOf(known: readonly Fact[], heard: readonly Fact[]): Fact[
     return !seen.has(id) && seen.add(id);
   });
 }
+
+const isReturn = ({ kind }: Fact) => kind === 'refund' || kind === 'void';
 
 const isOperation = (fact: Fact): fact is Operation => fact.outcome === 'pending' && fact.operationId !== null;
 

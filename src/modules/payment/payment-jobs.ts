@@ -1,7 +1,7 @@
 import { newId } from '../../shared/ids.ts';
 import type { Background, ModuleContext } from '../../shared/module.ts';
 import { type Ledger, ledgerOf, type Operation } from './money-facts.ts';
-import { isStale, overdueFrom, type PaymentRecord, toGiveBack } from './payment.ts';
+import { isStale, isStuck, overdueFrom, type PaymentRecord, toGiveBack } from './payment.ts';
 import { findEvents, findPayment, takeOverdue } from './payment-repository.ts';
 import type { OperationFlow } from './operation-flow.ts';
 import type { ProviderFlow } from './provider-flow.ts';
@@ -24,7 +24,8 @@ type Parts = { providers: ProviderFlow; operations: OperationFlow } & SettleFlow
 
 /**
  * What goes on with a payment after its caller has gone: asks until it is decided, repeats under the same key what was
- * not answered, and gives back what a closed one holds. Settling plans the next round, if there has to be one; the sweep
+ * not answered, and gives back what a closed one holds; where the provider refuses that for good, it only looks on until
+ * a person has put it right there. Settling plans the next round, if there has to be one; the sweep
  * finds payments whose round never came, because its process died.
  */
 export function createPaymentJobs({ db, now, log }: ModuleContext, { providers, operations, settle }: Parts): Pick<Required<Background>, 'jobs' | 'sweeps'> {
@@ -63,7 +64,9 @@ export function createPaymentJobs({ db, now, log }: ModuleContext, { providers, 
     const unanswered = ledger.pending.filter((operation) => operation.kind !== 'authorization' && isStale(operation, now()));
     const owed = await giveBack(payment, ledger);
     for (const operation of [...unanswered, ...owed]) await operations.run(payment, operation);
-    if (!heard && unanswered.length + owed.length === 0) await settle(payment.id, NOTHING_HEARD);
+    if (heard || unanswered.length + owed.length > 0) return;
+    const reading = isStuck(payment, ledger) ? await providers.read(payment) : undefined;
+    await settle(payment.id, reading?.outcome === 'known' ? { charge: reading.charge, facts: reading.charge.facts } : NOTHING_HEARD);
   }
 
   /** A provider that never heard of it is asked once more, unless the first request may still be on its way to it. */

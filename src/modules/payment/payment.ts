@@ -104,9 +104,13 @@ export const overdueFrom = (now: Date): Date => later(now, STALE_AFTER);
 export const isStale = ({ at }: { at: Date }, now: Date): boolean => overdueFrom(at) <= now;
 const later = (from: Date, milliseconds: number) => new Date(from.getTime() + milliseconds);
 
-/** What to ask for so that a closed payment ends without money; nothing while the outcome of an operation is not known. */
+/** A provider that refused so often to give money back refuses for good: a person has to see to it, and `kerf verify` says so. */
+export const MOST_REFUSALS = 5;
+export const isStuck = (payment: PaymentRecord, ledger: Ledger): boolean => payment.state === 'processing' && payment.closedAs !== null && ledger.refusedReturns >= MOST_REFUSALS;
+
+/** What to ask for so that a closed payment ends without money; nothing while the outcome of an operation is not known, or once it is stuck. */
 export function toGiveBack(payment: PaymentRecord, ledger: Ledger): { kind: 'void' | 'refund'; amount: number }[] {
-  if (!payment.closedAs || ledger.pending.some(({ kind }) => kind !== 'authorization')) return [];
+  if (!payment.closedAs || isStuck(payment, ledger) || ledger.pending.some(({ kind }) => kind !== 'authorization')) return [];
   if (isOpen(ledger)) return payment.nextActionUrl ? [{ kind: 'void', amount: payment.amount.amount }] : [];
   return [
     { kind: 'void' as const, amount: heldOf(ledger) },

@@ -65,6 +65,44 @@ describe('refund', () => {
     ]);
   });
 
+  it('that the provider refuses for good is not asked for for ever: a person is told, and what they do at the provider is found', async () => {
+    const books = { asked: 0, returned: false };
+    const stubborn = scripted({
+      authorize: async (request) => charged(request, new Date(0)),
+      refund: async () => {
+        books.asked += 1;
+        return { outcome: 'declined', reason: 'account_closed' };
+      },
+      readState: async ({ paymentId }) => {
+        const { charge } = charged({ paymentId, operationId: paymentId, amount: { amount: 12_900 } }, new Date(0));
+        const byHand = { kind: 'refund' as const, outcome: 'succeeded' as const, amount: 12_900, reference: 'by hand', operationId: null, reason: '', at: new Date(1) };
+        return { outcome: 'known', charge: { ...charge, at: new Date(), facts: books.returned ? [...charge.facts, byHand] : charge.facts } };
+      },
+    });
+    const other = await createTestPayments({ providers: [stubborn] });
+    const request = order({ provider: 'scripted' });
+    await other.payments.pay(request);
+    await other.payments.cancel(request);
+    const goOn = async () => {
+      for (let round = 0; round < 20; round += 1) {
+        other.after(320);
+        await other.work();
+      }
+    };
+    await goOn();
+    expect(books.asked).toBe(5);
+    expect(await other.payments.getPayment(request)).toMatchObject({ state: 'processing', captured: 12_900, refunded: 0, refundPending: 0 });
+    expect((await other.payments.auditOwn({})).violations).toEqual([
+      { invariant: 'ending', orderId: request.orderId, message: expect.stringMatching(/refused 5 times to give back .* because: account_closed\. Give it back there by hand/) },
+    ]);
+    books.returned = true;
+    await goOn();
+    expect(await other.payments.getPayment(request)).toMatchObject({ state: 'cancelled', refunded: 12_900 });
+    expect(books.asked).toBe(5);
+    expect((await other.payments.auditOwn({})).violations).toEqual([]);
+    await other.context.close();
+  });
+
   it('of a payment that is not there is not found', async () => {
     await expect(refund(newId(), 1)).rejects.toMatchObject({ reason: 'not_found' });
     await expect(capture(newId(), 1)).rejects.toMatchObject({ reason: 'not_found' });
