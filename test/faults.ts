@@ -10,9 +10,12 @@ import { startTestPostgres } from './support/postgres.ts';
 const LONG_FORMS: Readonly<Record<string, LongForm>> = {
   'crash-points': crashEverywhere,
   partition: inFull('test/faults/partition.test.ts'),
-  events: inFull('test/shared/events-guarantees.test.ts'),
+  chaos: inFull('test/faults/chaos.test.ts'),
+  events: inFull('test/shared/events-guarantees.test.ts', 'test/modules/payment/webhooks.test.ts'),
   contention: inFull('test/faults/contention.test.ts'),
+  overload: inFull('test/faults/overload.test.ts'),
   shoppers: inFull('test/faults/shop-model.test.ts'),
+  move: inFull('test/move/model.test.ts'),
 };
 
 interface Options {
@@ -25,23 +28,37 @@ interface Options {
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const interruption = new AbortController();
 
-async function run(names: string[], { seed, only, minutes, parallel }: Options): Promise<void> {
+async function run(names: string[], options: Options): Promise<void> {
   const postgres = await startTestPostgres();
+  const summary: string[] = [];
   try {
     for (const name of names.length > 0 ? names : Object.keys(LONG_FORMS)) {
       if (interruption.signal.aborted) break;
-      const signal = AbortSignal.any([interruption.signal, AbortSignal.timeout(minutes * 60_000)]);
-      const began = Date.now();
-      say(`${name}, seed ${seed}`);
-      const failures = await withCompiled((compiled) => LONG_FORMS[name]!({ server: postgres.adminUrl, compiled, seed, only, parallel, say, signal }));
-      for (const failure of failures) say(failure);
-      say(`${name}: ${failures.length === 0 ? 'everything holds' : `${failures.length} FAILED; repeat with --seed ${seed}`} (${((Date.now() - began) / 1_000).toFixed(0)} s)`);
-      if (failures.length > 0) process.exitCode = 1;
+      summary.push(await runOne(name, postgres.adminUrl, options));
     }
   } finally {
     await postgres.stop();
   }
+  say(`\n${['form           cases  outcome              seconds', ...summary].join('\n')}`);
   if (interruption.signal.aborted) process.exitCode = 130;
+}
+
+/** A line for the summary. */
+async function runOne(name: string, server: string, { seed, only, minutes, parallel }: Options): Promise<string> {
+  const signal = AbortSignal.any([interruption.signal, AbortSignal.timeout(minutes * 60_000)]);
+  const began = Date.now();
+  say(`${name}, seed ${seed}`);
+  const { cases, failures } = await withCompiled((compiled) => LONG_FORMS[name]!({ server, compiled, seed, only, parallel, say, signal })).catch((error: unknown) => ({
+    cases: 0,
+    failures: [`It could not be run: ${String(error)}`],
+  }));
+  for (const failure of failures) say(failure);
+  if (failures.length > 0) {
+    say(`Repeat with: npm run test:faults -- ${name} --seed ${seed}`);
+    process.exitCode = 1;
+  }
+  const outcome = failures.length === 0 ? 'everything holds' : `${failures.length} FAILED`;
+  return `${name.padEnd(14)} ${String(cases).padStart(5)}  ${outcome.padEnd(20)} ${((Date.now() - began) / 1_000).toFixed(0).padStart(7)}`;
 }
 
 function wholeNumber(text: string): number {

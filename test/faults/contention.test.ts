@@ -42,6 +42,8 @@ it(`${FORM.checkouts} checkouts use a coupon limited to ${FORM.uses} exactly ${F
   await expect.poll(() => at.shop.level(variantId)).toMatchObject({ onHand: FORM.checkouts - FORM.uses, reserved: 0 });
   const { rows } = await at.admin.query('select state, count(*)::integer from coupon.redemptions where promotion_id = $1 and state in ($2, $3) group by state', [id, 'reserved', 'consumed']);
   expect(rows).toEqual([{ state: 'consumed', count: FORM.uses }]);
+  const discounted = await at.admin.query(`select o.state, count(*)::integer from "order".orders o join "order".order_discounts d on d.order_id = o.id where d.promotion_id = $1 and o.state <> 'refused' group by o.state`, [id]);
+  expect(discounted.rows).toEqual([{ state: 'placed', count: FORM.uses }]);
 });
 
 it(`${FORM.clients} shoppers with three hot products in opposite orders meet no deadlock, and all that is left can be sold`, { timeout }, async () => {

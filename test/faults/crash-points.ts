@@ -31,7 +31,7 @@ export const crashEverywhere: LongForm = async ({ only, say, seed, ...place }) =
   const held = new Set(chosen.filter((one) => outcomes.get(one) === HELD));
   const failures = failuresOf(outcomes);
   if (only === undefined) writeFileSync(DOCUMENT, readFileSync(DOCUMENT, 'utf8').replace(SECTION, `\n${tableOf(all, { held, failed: new Set(failures.keys()) })}\n`));
-  return [...failures].map(([one, failure]) => `--only '${nameOfCase(one)}'\n  ${failure}`);
+  return { cases: outcomes.size, failures: [...failures].map(([one, failure]) => `--only '${nameOfCase(one)}'\n  ${failure}`) };
 };
 
 /** Points that come every time: those of two walks without a fault. */

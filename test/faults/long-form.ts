@@ -15,5 +15,12 @@ export interface LongRun {
   signal: AbortSignal;
 }
 
-/** Faults in full, where `npm test` tries some. Answers a sentence for each thing that does not hold. */
-export type LongForm = (run: LongRun) => Promise<string[]>;
+/** `failures`: a sentence for each thing that does not hold. */
+export interface LongOutcome {
+  /** that were tried */
+  cases: number;
+  failures: string[];
+}
+
+/** Faults in full, where `npm test` tries some. */
+export type LongForm = (run: LongRun) => Promise<LongOutcome>;

@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import { Pool } from 'pg';
 import { expect } from 'vitest';
 import { newId } from '../../src/shared/ids.ts';
 import { sourcesOf, verify } from '../../src/verify/verify.ts';
@@ -11,8 +11,11 @@ export const inFull = process.env['KERF_FAULTS'] === 'all';
 interface Body {
   id: string;
   state: string;
+  paymentStatus: string;
   secret: string;
   reason?: string | null;
+  /** what a refused order would cost now */
+  total: number;
   lines: { id: string; variantId: string; quantity: number }[];
   totals: { total: number; discount: number };
   nextAction: { url: string } | null;
@@ -31,7 +34,7 @@ interface Question {
 }
 
 /** Told to come back: the same request with the same key is sent again. */
-const COME_BACK = ['idempotency_key_in_use', 'order_being_placed', 'unavailable'];
+const COME_BACK = ['idempotency_key_in_use', 'order_being_placed', 'unavailable', 'overloaded'];
 const MOST_TRIES = 500;
 const shippingAddress = { name: '김미나', phone: '010-1234-5678', country: 'KR', postalCode: '04524', city: '서울특별시', line1: '중구 세종대로 110' };
 
@@ -93,8 +96,7 @@ export async function crowd<T>(times: number, atOnce: number, act: (index: numbe
 /** A shop and its database's own opinion of how it is treated. */
 export async function openShop() {
   const shop = await startTestKerf();
-  const admin = new Client({ connectionString: shop.database.adminUrl });
-  await admin.connect();
+  const admin = new Pool({ connectionString: shop.database.adminUrl, max: 2 });
   return {
     shop,
     admin,

@@ -157,6 +157,36 @@ describe('a webhook', () => {
     expect(await kept(eventId)).toBeUndefined();
   });
 
+  it('is verified on the bytes that came: the same written otherwise is not what was signed', async () => {
+    const { eventId } = notice();
+    const body = `{ "reference" : "sbx_charge_nobody",\n "id":"${eventId}" }`;
+    const otherwise = JSON.stringify(JSON.parse(body));
+    expect((await post(otherwise, signed(body))).status).toBe(401);
+    expect(await kept(eventId)).toBeUndefined();
+    await post(body, signed(body)).expect(204);
+    expect(await kept(eventId)).toBeDefined();
+    subject.context.enqueued.length = 0;
+  });
+
+  it('is answered while its provider does not answer, which is asked by the queue', async () => {
+    const asked = Promise.withResolvers<void>();
+    const silent = scripted({
+      name: 'silent',
+      authorize: async ({ paymentId }) => ({ outcome: 'known', charge: { reference: `silent_${paymentId}`, at: new Date(), nextActionUrl: null, facts: [] } }),
+      readState: () => (asked.resolve(), new Promise(() => undefined)),
+      verifyWebhook: ({ rawBody }) => JSON.parse(rawBody) as { eventId: string; reference: string },
+    });
+    const shop = await createTestPayments({ providers: [silent] });
+    const { id } = await shop.payments.pay(order({ provider: 'silent' }));
+    const rawBody = JSON.stringify({ eventId: newId(), reference: `silent_${id}` });
+    await shop.payments.receiveWebhook({ provider: 'silent', headers: {}, rawBody });
+    const [job] = shop.context.enqueued.filter(({ name }) => name === 'process-webhook');
+    const processed = shop.jobs['process-webhook']!(job!.data);
+    await asked.promise;
+    await expect(processed).rejects.toMatchObject({ reason: 'unavailable' });
+    await shop.context.close();
+  });
+
   it('is taken within five minutes, whatever its content type', async () => {
     const { eventId, body } = notice();
     const signature = signed(body(eventId), new Date(subject.context.clock.now.getTime() - 290_000));
@@ -214,11 +244,12 @@ it('in every order, webhooks of one payment end in one state', async () => {
   const orderOf = () => order({ provider: 'storyteller' });
   const expected = { state: 'captured', authorized: 12_900, captured: 9_000, refunded: 700, nextAction: null };
   expect(await outcome([0, 1, 2, 3, 4, 5])).toEqual(expected);
-  for (const order of permutations([0, 1, 2, 4, 5])) expect(await outcome(order), String(order)).toEqual(expected);
-  const shuffled = fc.sample(fc.shuffledSubarray([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], { minLength: 12 }), 30);
+  const orders = permutations(process.env['KERF_FAULTS'] === 'all' ? [0, 1, 2, 3, 4, 5] : [0, 1, 2, 4, 5]);
+  for (const order of orders) expect(await outcome(order), String(order)).toEqual(expected);
+  const shuffled = fc.sample(fc.shuffledSubarray([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], { minLength: 12 }), { numRuns: 30, seed: Number(process.env['KERF_SEED'] ?? 1) });
   for (const order of shuffled) expect(await outcome(order), String(order)).toEqual(expected);
   await shop.context.close();
-}, 120_000);
+}, 600_000);
 
 function permutations<T>(items: readonly T[]): T[][] {
   if (items.length <= 1) return [[...items]];
