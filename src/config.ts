@@ -65,7 +65,7 @@ export const Environment = z.object({
     .default([])
     .meta({ description: 'origins whose pages may call the API from a browser; default: none' }),
   KERF_RATE_LIMIT: z.coerce.number().int().min(0).default(600).meta({ description: 'requests a minute per client; 0 switches the limits off' }),
-  KERF_SHED_FROM: z.coerce.number().int().min(0).default(100).meta({ description: 'requests under way in this process from which on reading is refused for a moment (other changes from 1.5 times, buying from 2 times as many); 0: nothing is' }),
+  KERF_SHED_FROM: z.coerce.number().int().min(0).default(30).meta({ description: 'requests under way in this process from which on reading is refused for a moment (other changes from 1.5 times, buying from 2 times as many); 0: nothing is' }),
 });
 
 export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMail'> {

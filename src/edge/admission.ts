@@ -1,23 +1,24 @@
 import { unavailable } from '../shared/errors.ts';
 import type { Route } from '../shared/http.ts';
 
-/** Who may still come in, by how many times the limit is under way. */
+/** Who may still come in: how many times the limit may be under way. */
 const READING = 1;
 const CHANGING = 1.5;
 const LAST = 2;
 
 /**
- * Keeps what is accepted fast when more comes than can be answered. Counted are the requests that this process works on;
- * who comes beyond the limit is told `overloaded` before anybody is asked: readers first, buyers last. A count and no
- * measured time: by Little's law it bounds the wait of those inside, and it knows of a stall before any of them has ended.
+ * Keeps what is accepted fast when more comes than can be answered. Counted are the requests that this process works on; who
+ * comes beyond the limit is told `overloaded` before anybody is asked: readers first, buyers last. A count, and not how late
+ * the event loop is: under three times the knee that stayed near 20 ms, so that it either saw nothing or, on a machine that
+ * others used too, kept the buyers out with the readers.
  */
-export function createAdmission(limit: number) {
+export function createAdmission(most: number) {
   let underWay = 0;
   return {
     underWay: () => underWay,
-    /** Work counts until it is done, also when its sender has gone. `limit` 0: everybody may come in. */
+    /** Work counts until it is done, also when its sender has gone. `most` 0: everybody may come in. */
     async admit<T>(route: Route, work: () => Promise<T>): Promise<T> {
-      if (limit > 0 && underWay >= limit * timesOf(route)) {
+      if (most > 0 && underWay >= most * timesOf(route)) {
         throw unavailable('More is asked of the shop than it can answer; please try again in a moment.', 'overloaded');
       }
       underWay += 1;

@@ -7,7 +7,7 @@ import type { Database } from '../shared/database.ts';
 import { AppError, invalid, notFound } from '../shared/errors.ts';
 import type { Route } from '../shared/http.ts';
 import type { Metrics } from '../shared/telemetry.ts';
-import { createAdmission } from './admission.ts';
+import { type Admission, createAdmission } from './admission.ts';
 import { createAuthentication, type Identity } from './authentication.ts';
 import { createIdempotencyStore } from './idempotency.ts';
 import { createOpenApiDocument, type Examples } from './openapi.ts';
@@ -28,8 +28,8 @@ export interface Edge {
   now: () => Date;
   /** requests a minute per client address; 0: no limits */
   rateLimit: number;
-  /** requests under way in this process from which on readers are refused, see `createAdmission`; absent or 0: nobody is */
-  shedFrom?: number;
+  /** who may come in when it is full; absent: everybody */
+  admission?: Admission;
   /** reverse proxies in front that are to be believed */
   trustProxy: number;
   /** example bodies for the reference page, by operation */
@@ -77,7 +77,7 @@ function v1(edge: Edge, guarded: RequestHandler) {
   const router = express.Router({ caseSensitive: true, strict: true });
   const authenticate = createAuthentication(edge.users, edge.issuer, edge.now);
   const idempotency = createIdempotencyStore(edge.db, edge.now);
-  const admission = createAdmission(edge.shedFrom ?? 0);
+  const { admission = createAdmission(0) } = edge;
   edge.metrics.underWay(admission.underWay);
   const byPath = Map.groupBy(edge.routes.toSorted(literalFirst), ({ path }) => path.replaceAll(/\{(\w+)\}/g, ':$1'));
   for (const [path, routes] of byPath) {

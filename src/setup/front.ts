@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import type { Kerf } from '../composition.ts';
 import type { Config } from '../config.ts';
+import { createAdmission } from '../edge/admission.ts';
 import { createApp, type Edge } from '../edge/app.ts';
 import { createIdempotencyStore } from '../edge/idempotency.ts';
 import { userContract } from '../modules/user/contract.ts';
@@ -40,7 +41,7 @@ export async function openFront(
     issuer: settings.publicUrl,
     now,
     rateLimit: config.rateLimit,
-    shedFrom: config.shedFrom,
+    admission: createAdmission(config.shedFrom),
     trustProxy: config.trustProxy,
     corsOrigins: config.corsOrigins,
     examples: sample ? examplesOf(sample) : {},

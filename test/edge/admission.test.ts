@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { createAdmission } from '../../src/edge/admission.ts';
 import { conflict } from '../../src/shared/errors.ts';
 import { route } from '../../src/shared/http.ts';
 import { createTestApp } from '../support/app.ts';
@@ -34,7 +35,7 @@ let api: Awaited<ReturnType<typeof createTestApp>>;
 let server: Server;
 let url: string;
 beforeAll(async () => {
-  api = await createTestApp(routes, undefined, { shedFrom: LIMIT });
+  api = await createTestApp(routes, undefined, { admission: createAdmission(LIMIT) });
   server = createServer(api.app).listen(0, '127.0.0.1');
   server.on('request', (_req, res) => res.once('close', () => (left += 1)));
   await once(server, 'listening');

@@ -18,7 +18,7 @@ export interface Process {
 export function createProcesses(environment: () => Record<string, string>) {
   const running: Process[] = [];
   const start = (more: Record<string, string>): Process => {
-    const env = { PATH: process.env['PATH']!, HOME: process.env['HOME'] ?? '/', KERF_SECRET: TEST_SECRET, PORT: '0', KERF_INTERNAL_PORT: '0', KERF_SEED: 'false', KERF_LOG_LEVEL: 'silent', KERF_POOL_SIZE: '4', ...environment(), ...more };
+    const env = { PATH: process.env['PATH']!, HOME: process.env['HOME'] ?? '/', KERF_SECRET: TEST_SECRET, PORT: '0', KERF_INTERNAL_PORT: '0', KERF_SEED: 'false', KERF_LOG_LEVEL: 'silent', KERF_POOL_SIZE: '4', KERF_SHED_FROM: '0', ...environment(), ...more };
     const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));

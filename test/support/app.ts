@@ -4,6 +4,7 @@ import { signAccessToken } from '../../src/shared/access-token.ts';
 import { connect } from '../../src/shared/database.ts';
 import { newId } from '../../src/shared/ids.ts';
 import type { Role, Route } from '../../src/shared/http.ts';
+import { createAdmission } from '../../src/edge/admission.ts';
 import { createApp } from '../../src/edge/app.ts';
 import { createTestDatabase } from './database.ts';
 import { guardStatements } from './statement-guard.ts';
@@ -11,7 +12,7 @@ import { guardStatements } from './statement-guard.ts';
 const ISSUER = 'http://shop.test';
 
 /** The real edge around some routes, for a module's own route tests: `request(app)…` with supertest. */
-export async function createTestApp(routes: readonly Route[], now: () => Date = () => new Date(), { rateLimit = 0, shedFrom = 0 } = {}) {
+export async function createTestApp(routes: readonly Route[], now: () => Date = () => new Date(), { rateLimit = 0, admission = createAdmission(0) } = {}) {
   const database = await createTestDatabase();
   const edgeDb = connect({ url: database.url('edge'), applicationName: 'test edge', poolSize: 5 });
   const checkRefusals = guardStatements(edgeDb, 'edge');
@@ -31,7 +32,7 @@ export async function createTestApp(routes: readonly Route[], now: () => Date = 
     issuer: ISSUER,
     now,
     rateLimit,
-    shedFrom,
+    admission,
     trustProxy: 0,
     corsOrigins: ['https://front.test'],
     ready: async () => undefined,
