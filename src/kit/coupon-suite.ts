@@ -48,6 +48,13 @@ const reserving: CouponCases = {
   'of no discounts is fine where there are none': async ({ service: coupon }) => {
     expectMatch(await coupon.reserve({ orderId: newId(), basket: basketOf([]), discounts: [], expiresAt: inSeconds(60) }), {});
   },
+  'of no discounts leaves what the order has reserved': async ({ service: coupon }) => {
+    const promotion = await promote(coupon, { totalLimit: 1 });
+    const reservation = await reservationOf(coupon, basketWith([promotion]));
+    await coupon.reserve(reservation);
+    await coupon.reserve({ ...reservation, basket: basketOf([]), discounts: [] });
+    expectMatch(await used(coupon, promotion), 1, COUNT);
+  },
   'grants exactly the limit to many orders at once': async ({ service: coupon }) => {
     const promotion = await promote(coupon, { totalLimit: 5 });
     const reservations = await Promise.all(Array.from({ length: 20 }, () => reservationOf(coupon, basketWith([promotion]))));

@@ -83,6 +83,10 @@ export function createFakeCoupon({ now = () => new Date(), timeZone = 'Asia/Seou
 
     async reserve({ orderId, basket, discounts, expiresAt }) {
       takeBackLapsed();
+      if (discounts.length === 0) {
+        assertUnchanged(quoteBasket(basket, candidates(basket, orderId), now()), discounts);
+        return {};
+      }
       const own = redemptionsOf(orderId);
       if (own.some(isSettled)) return {};
       const until = new Date(expiresAt);

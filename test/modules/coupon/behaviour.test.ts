@@ -220,6 +220,13 @@ describe.each([
       await coupon.updatePromotion({ id: automatic.id, version, draft: draft({ currency: 'JPY', active: false }) });
       expect(await coupon.reserve({ orderId: newId(), ...nothing })).toEqual({});
     });
+
+    it('of no discounts only makes sure that there are none: what the order has reserved stays', async () => {
+      const promotion = await promote(coupon, { totalLimit: 1 });
+      const orderId = await reserve(coupon, basketWith([promotion]), { now: now() });
+      expect(await coupon.reserve({ orderId, basket: basketWith([]), discounts: [], expiresAt: after(now(), 30).toISOString() })).toEqual({});
+      expect(await used(coupon, promotion)).toBe(1);
+    });
   });
 
   describe('a use', () => {
