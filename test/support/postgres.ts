@@ -15,11 +15,11 @@ export interface TestDatabase {
 }
 
 /** One Postgres for a whole run, with one migrated database that is copied. It keeps nothing once it has stopped. */
-export async function startTestPostgres(dataDir?: string): Promise<{ adminUrl: string; stop(): Promise<void> }> {
+export async function startTestPostgres(dataDir?: string, settings: Record<string, string> = {}): Promise<{ adminUrl: string; stop(): Promise<void> }> {
   const directory = dataDir ?? (await temporaryDirectory());
   const postgres = await startEmbeddedPostgres({
     dataDir: join(directory, 'postgres'),
-    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '400' },
+    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '400', ...settings },
   });
   await administer(postgres.adminUrl, `create database ${TEMPLATE}`);
   await provision({ adminUrl: onDatabase(postgres.adminUrl, TEMPLATE), schemas: SCHEMAS, secret: TEST_SECRET });
