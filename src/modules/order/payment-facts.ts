@@ -44,8 +44,10 @@ export function factsOf(payment: PaymentAnswer): PaymentFacts {
 
 /** What is known once `news` came; the same object when it is nothing new. */
 export function learn(known: PaymentFacts, news: PaymentFacts): PaymentFacts {
-  const declined = known.progress === 'declined' || news.progress === 'none';
-  const { progress, nextActionUrl, declineReason } = declined ? known : news;
+  // A reading from before a step was asked for may come after the news of it, and must not take it back.
+  const isOlder = known.progress === 'requires_action' && news.progress === 'processing';
+  const stays = known.progress === 'declined' || news.progress === 'none' || isOlder;
+  const { progress, nextActionUrl, declineReason } = stays ? known : news;
   const learnt = {
     progress,
     nextActionUrl,

@@ -44,10 +44,12 @@ describe('an order that waits for its payment', () => {
   });
 
   it('tells where to go, also when that was not known when it was placed', async () => {
-    const { orderId } = await waiting('sandbox_timeout');
+    const { orderId, viewer } = await waiting('sandbox_late');
     expect(await shop.order(orderId)).toMatchObject({ paymentStatus: 'pending', nextAction: null });
     await shop.hear('payment.action_required', { orderId, paymentId: newId(), amount: 60_000, currency: 'KRW', url: 'https://bank.example/step' });
-    expect(await shop.order(orderId)).toMatchObject({ state: 'pending', paymentStatus: 'requires_action', nextAction: { url: 'https://bank.example/step' } });
+    const told = { state: 'pending', paymentStatus: 'requires_action', nextAction: { url: 'https://bank.example/step' } };
+    expect(await shop.order(orderId)).toMatchObject(told);
+    expect(await shop.orders.confirmPayment({ orderId, viewer }), 'a reading from before').toMatchObject(told);
   });
 
   it('is placed when the money is held and not taken yet', async () => {
