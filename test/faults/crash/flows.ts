@@ -1,5 +1,6 @@
 import { newId } from '../../../src/shared/ids.ts';
-import { type Answer, CODE, type CrashShop } from './shop.ts';
+import type { Aim } from './faults.ts';
+import { type Answer, CODE, type CrashShop, type Sent } from './shop.ts';
 
 /** An order as its shopper was told of it. */
 export interface Told {
@@ -27,9 +28,14 @@ interface Walk {
 const shippingAddress = { name: '김미나', phone: '010-1234-5678', country: 'KR', postalCode: '04524', city: '서울특별시', line1: '중구 세종대로 110' };
 const MINUTE = 60_000;
 
-async function order(shop: CrashShop, email: string, token: string, source?: object): Promise<Told> {
+function orderOf(shop: CrashShop, email: string, token: string, source?: object): Sent {
   const goods = source ?? { currency: 'KRW', codes: [CODE], lines: shop.variants.map((variantId, index) => ({ variantId, quantity: 2 - index })) };
-  const sent = { key: newId(), body: { ...goods, email, shippingAddress, expectedTotal: 72_000, payment: { provider: 'sandbox', token } } };
+  return { key: newId(), body: { ...goods, email, shippingAddress, expectedTotal: 72_000, payment: { provider: 'sandbox', token } } };
+}
+
+const order = (shop: CrashShop, ...what: [email: string, token: string, source?: object]) => place(shop, orderOf(shop, ...what));
+
+async function place(shop: CrashShop, sent: Sent): Promise<Told> {
   const ask = () => shop.send('POST', '/orders', sent);
   const { status, body } = await ask();
   return { status, id: nameOf(body), headers: { 'x-order-secret': body.secret ?? '' }, nextAction: body.nextAction ?? null, repeat: ask };
@@ -59,6 +65,21 @@ const paidBy = (token: string): Flow => ({
   },
 });
 
+/** A process dies here, and another one finds its order: what begins is the recovery. */
+const foundAfter = (aim: Aim, state: string): Flow => ({
+  ends: 'placed',
+  async walk(shop, { begin, email }) {
+    const sent = orderOf(shop, email, 'sandbox_ok');
+    await shop.watch(aim);
+    await shop.dieOf('POST', '/orders', sent);
+    await begin();
+    await shop.until(`recovery has the order ${state}`, async () => (await shop.admin.query('select 1 from "order".orders where email = $1 and state = $2', [email, state])).rows.length > 0);
+    const told = await place(shop, sent);
+    await becomes(shop, told, 'placed');
+    return told;
+  },
+});
+
 export const FLOWS: Readonly<Record<string, Flow>> = {
   'cart': {
     ends: 'placed',
@@ -78,6 +99,17 @@ export const FLOWS: Readonly<Record<string, Flow>> = {
       return told;
     },
   },
+  'declined later': {
+    ends: 'refused',
+    async walk(shop, { begin, email }) {
+      await begin();
+      const told = await order(shop, email, 'sandbox_late_decline');
+      await becomes(shop, told, 'refused');
+      return told;
+    },
+  },
+  'finished': foundAfter({ point: 'POST /v1/orders › provider.authorize', fault: 'killed after' }, 'placed'),
+  'undone': foundAfter({ point: 'POST /v1/orders › payment.pay', fault: 'killed before' }, 'refused'),
   'step-up': {
     ends: 'placed',
     async walk(shop, { begin, email }) {

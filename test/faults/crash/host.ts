@@ -22,11 +22,14 @@ export type Questions = typeof questions;
 
 const POOL_SIZE = 5;
 const PROVIDER_DEADLINE = 5_000;
+/** Points are noted from the start, and no fault comes. */
+const NO_AIM = 'none';
 const STOCK = 1_000_000;
-const [adminUrl, startTime, lastPort] = process.argv.slice(2) as [string, string, string];
+const [adminUrl, startTime, lastPort, firstAim] = process.argv.slice(2) as [string, string, string, string?];
 
 hurry();
 const watch = watchFlows();
+if (firstAim) watch.start(firstAim === NO_AIM ? undefined : (JSON.parse(firstAim) as Aim));
 let time = JSON.parse(startTime) as ShopTime;
 const now = () => new Date(timeOf(time));
 const databaseUrl = (module: string) => moduleUrl(adminUrl, module, TEST_SECRET);

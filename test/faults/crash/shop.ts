@@ -26,9 +26,11 @@ export interface CrashShop {
   /** what it sells, at 30,000 and 20,000 won */
   variants: readonly string[];
   admin: Client;
-  /** the next fault, or none, which lists the points */
+  /** the next fault, or none, which lists the points; of a shop that has died, from its start on */
   watch(aim?: Aim): Promise<void>;
   ask: Ask;
+  /** a request that the shop does not survive */
+  dieOf(method: string, path: string, sent: Sent): Promise<void>;
   /** the answer that a client ends with: as long as there is none, or it is told to come back, it repeats its request */
   send(method: string, path: string, sent?: Sent): Promise<Answer>;
   /** asks until it is so, at most until the time for recovery is over; starts the shop again if it has died */
@@ -69,19 +71,19 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
   let host: Host | undefined;
   let starting: Promise<Host> | undefined;
 
-  const living = (): Promise<Host> => {
+  const living = (firstAim?: string): Promise<Host> => {
     if (host && !host.isDead()) return Promise.resolve(host);
-    starting ??= revive().finally(() => (starting = undefined));
+    starting ??= revive(firstAim).finally(() => (starting = undefined));
     return starting;
   };
-  async function revive(): Promise<Host> {
+  async function revive(firstAim?: string): Promise<Host> {
     if (host) {
       host.assertKilled();
       deaths += 1;
       hasLeapt = true;
       await change({ ahead: LEASES });
     }
-    host = await startHost([database.adminUrl, JSON.stringify(time), String(port)], compiled);
+    host = await startHost([database.adminUrl, JSON.stringify(time), String(port), ...(firstAim ? [firstAim] : [])], compiled);
     port = await host.ask('port');
     if (deaths > 0) {
       deadline = timeOf(time) + RECOVERY - LEASES;
@@ -110,7 +112,11 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
   const tend = () => host!.ask('tendQueues').catch(() => undefined);
   const ask = (async (name, ...input) => (await living()).ask(name, ...input)) as Ask;
   async function until(what: string, seen: () => Promise<boolean>): Promise<void> {
-    for (let tries = 0; !(await seen().catch(onlyIfDead)); tries += 1) {
+    const look = async () => {
+      await living();
+      return seen();
+    };
+    for (let tries = 0; !(await look().catch(onlyIfDead)); tries += 1) {
       if (tries === PATIENT_TRIES) await leap().catch(onlyIfDead);
       if (timeOf(time) > deadline - LONG_SECONDS && time.pace === 1) await changeNow({ pace: SLOW });
       if (timeOf(time) > deadline) throw new Error(`It did not come to this within ${RECOVERY / 1_000} s: ${what}.`);
@@ -154,9 +160,14 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
     variants,
     admin,
     async watch(aim) {
-      await changeNow({ pace: 1 });
+      await change({ pace: 1 });
+      if (host?.isDead()) await living(aim ? JSON.stringify(aim) : 'none').catch(onlyIfDead);
+      else await ask('setTime', time).then(() => ask('watch', aim));
       [deadline, hasLeapt] = [aim ? timeOf(time) + RECOVERY : Infinity, false];
-      await ask('watch', aim);
+    },
+    async dieOf(method, path, sent) {
+      if (await request(method, path, sent)) throw new Error(`The shop should have died of ${method} ${path}.`);
+      await host!.died;
     },
     ask,
     async send(method, path, sent = {}) {
@@ -177,6 +188,7 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
 interface Host {
   ask: Ask;
   isDead(): boolean;
+  died: Promise<void>;
   /** throws when it ended by itself */
   assertKilled(): void;
   end(): void;
@@ -195,7 +207,7 @@ async function startHost(told: readonly string[], compiled: string): Promise<Hos
   });
   died.catch(() => undefined);
   await Promise.race([once(child, 'message'), died]);
-  return { ask: asking(child, died), isDead, assertKilled, end: () => void child.kill('SIGKILL') };
+  return { ask: asking(child, died), isDead, died: died.catch(() => undefined), assertKilled, end: () => void child.kill('SIGKILL') };
 }
 
 function asking(child: ChildProcess, died: Promise<never>): Host['ask'] {

@@ -14,8 +14,12 @@ export async function walk(shop: CrashShop, flow: string, aim: Aim | undefined):
   const { ends, walk: go } = FLOWS[flow]!;
   const email = `${newId()}@example.com`;
   await shop.watch();
-  const deaths = shop.deaths();
-  const told = await go(shop, { email, begin: () => shop.watch(aim) });
+  let deaths = 0;
+  const begin = async () => {
+    await shop.watch(aim);
+    deaths = shop.deaths();
+  };
+  const told = await go(shop, { email, begin });
   let missing: string[] = [];
   await shop
     .until('every invariant holds', async () => {
