@@ -16,6 +16,8 @@ export interface Told {
 export interface Flow {
   /** in how the order ends, for who looks it up */
   ends: 'placed' | 'cancelled' | 'expired' | 'refused';
+  /** milliseconds that it waits for others by itself: one that begins anew after a fault waits once more */
+  takes?: number;
   walk(shop: CrashShop, walk: Walk): Promise<Told>;
 }
 
@@ -27,6 +29,8 @@ interface Walk {
 
 const shippingAddress = { name: '김미나', phone: '010-1234-5678', country: 'KR', postalCode: '04524', city: '서울특별시', line1: '중구 세종대로 110' };
 const MINUTE = 60_000;
+/** A late verdict comes after 2 s, and the looks at it after 1, 2 and 4 s. */
+const LATE = 7_000;
 
 function orderOf(shop: CrashShop, email: string, token: string, source?: object): Sent {
   const goods = source ?? { currency: 'KRW', codes: [CODE], lines: shop.variants.map((variantId, index) => ({ variantId, quantity: 2 - index })) };
@@ -101,6 +105,7 @@ export const FLOWS: Readonly<Record<string, Flow>> = {
   },
   'declined later': {
     ends: 'refused',
+    takes: LATE,
     async walk(shop, { begin, email }) {
       await begin();
       const told = await order(shop, email, 'sandbox_late_decline');
@@ -124,7 +129,7 @@ export const FLOWS: Readonly<Record<string, Flow>> = {
     },
   },
   'timeout': paidBy('sandbox_timeout'),
-  'late': paidBy('sandbox_late'),
+  'late': { ...paidBy('sandbox_late'), takes: LATE },
   'cancel': {
     ends: 'cancelled',
     async walk(shop, { begin, email }) {

@@ -26,8 +26,8 @@ export interface CrashShop {
   /** what it sells, at 30,000 and 20,000 won */
   variants: readonly string[];
   admin: Client;
-  /** the next fault, or none, which lists the points; of a shop that has died, from its start on */
-  watch(aim?: Aim): Promise<void>;
+  /** the next fault, or none, which lists the points; of a shop that has died, from its start on; `takes`: milliseconds more than to recover */
+  watch(aim?: Aim, takes?: number): Promise<void>;
   ask: Ask;
   /** a request that the shop does not survive */
   dieOf(method: string, path: string, sent: Sent): Promise<void>;
@@ -65,6 +65,7 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
   let time: ShopTime = { at: Date.now(), is: Date.now(), pace: 1 };
   /** in the shop's time; none while nothing is to go wrong */
   let deadline = Infinity;
+  let patience = RECOVERY;
   let hasLeapt = false;
   let port = 0;
   let deaths = 0;
@@ -86,7 +87,7 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
     host = await startHost([database.adminUrl, JSON.stringify(time), String(port), ...(firstAim ? [firstAim] : [])], compiled);
     port = await host.ask('port');
     if (deaths > 0) {
-      deadline = timeOf(time) + RECOVERY - LEASES;
+      deadline = timeOf(time) + patience - LEASES;
       await tend();
     }
     return host;
@@ -159,11 +160,12 @@ export async function openCrashShop({ server, compiled }: { server: string; comp
   return {
     variants,
     admin,
-    async watch(aim) {
+    async watch(aim, takes = 0) {
+      patience = RECOVERY + takes;
       await change({ pace: 1 });
       if (host?.isDead()) await living(aim ? JSON.stringify(aim) : 'none').catch(onlyIfDead);
       else await ask('setTime', time).then(() => ask('watch', aim));
-      [deadline, hasLeapt] = [aim ? timeOf(time) + RECOVERY : Infinity, false];
+      [deadline, hasLeapt] = [aim ? timeOf(time) + patience : Infinity, false];
     },
     async dieOf(method, path, sent) {
       if (await request(method, path, sent)) throw new Error(`The shop should have died of ${method} ${path}.`);

@@ -11,12 +11,12 @@ export const listPoints = (shop: CrashShop, flow: string): Promise<Point[]> => w
  * without: answered alike, done once, and every invariant holds.
  */
 export async function walk(shop: CrashShop, flow: string, aim: Aim | undefined): Promise<Point[]> {
-  const { ends, walk: go } = FLOWS[flow]!;
+  const { ends, takes, walk: go } = FLOWS[flow]!;
   const email = `${newId()}@example.com`;
   await shop.watch();
   let deaths = 0;
   const begin = async () => {
-    await shop.watch(aim);
+    await shop.watch(aim, takes);
     deaths = shop.deaths();
   };
   const told = await go(shop, { email, begin });
