@@ -31,7 +31,11 @@ async function makeMarkTable(site: Site): Promise<void> {
     alter table ${markTable(site)} owner to ${escapeIdentifier(ownerRole(site))};`);
 }
 
-/** `to` follows `from`, which is published; with `copy` it first takes what is there, else only what is written from the slot on. */
+/**
+ * `to` follows `from`, which is published; with `copy` it first takes what is there, else only what is written from the
+ * slot on. It waits for its disk: a follower that does not may tell the source, once it was started again, that it has what
+ * it then loses in a crash.
+ */
 export async function follow({ from, to }: Stream, { copy }: { copy: boolean }): Promise<void> {
   await makeMarkTable(to);
   const name = streamName(to);
@@ -43,7 +47,7 @@ export async function follow({ from, to }: Stream, { copy }: { copy: boolean }):
   await atOnce(to, async () => {
     await to.client.query(
       `create subscription ${escapeIdentifier(name)} connection ${escapeLiteral(reachedBy(from))} publication ${escapeIdentifier(name)}
-       with (create_slot = false, slot_name = ${escapeLiteral(slot!.name)}, copy_data = ${copy}, origin = none)`,
+       with (create_slot = false, slot_name = ${escapeLiteral(slot!.name)}, copy_data = ${copy}, origin = none, synchronous_commit = on)`,
     );
     const subscribed = await rows<{ count: number }>(to, 'select count(*)::int from pg_subscription_rel where srsubid = $1', [await subscriptionOf(to)]);
     const { count } = subscribed[0]!;

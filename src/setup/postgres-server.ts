@@ -163,6 +163,11 @@ function serverArguments(site: Site, port: number, settings: Record<string, stri
     unix_socket_directories: '',
     wal_level: 'logical',
     max_connections: '200',
+    // Room for every module to be moved, each with its way back.
+    max_replication_slots: '30',
+    max_wal_senders: '30',
+    max_logical_replication_workers: '16',
+    max_worker_processes: '24',
     password_encryption: 'scram-sha-256',
     ...settings,
   };

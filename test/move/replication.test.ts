@@ -58,7 +58,7 @@ async function startHalfACopy(): Promise<Client> {
   await publish(pair.source);
   await follow(there(), { copy: true });
   const done = async () => (await copyProgress(there())).tables.filter(({ state }) => state === 'copied').map(({ name }) => name);
-  await expect.poll(done, { timeout: 10_000 }).toContain('coupon.promotions');
+  await expect.poll(done, { timeout: 10_000 }).toEqual(expect.arrayContaining(['coupon.promotions', 'coupon_jobs.kerf_mark']));
   return holding;
 }
 
@@ -239,6 +239,21 @@ describe('a server that is killed', () => {
     expect(await orders(pair.source)).toContain(over);
   });
 
+  it('has what it had caught up with, although its source is gone', async () => {
+    const rights = await startCopy();
+    await copied();
+    const order = randomUUID();
+    await redeem(await asRole(pair.source), promotion, order);
+    await fence(pair.source);
+    expect(await caughtUp(pair.target, await mark(pair.source), 5_000)).toBe(true);
+    const killed = apart.kill();
+    await endStream({ from: pair.source });
+    await killed;
+    await pair.reopen();
+    await giveRights(pair.target, rights);
+    expect(await orders(pair.target)).toContain(order);
+  });
+
   it('remembers that it was fenced', async () => {
     await fence(pair.source);
     await home.kill();
@@ -269,8 +284,14 @@ describe('the fence', () => {
     const client = await asRole(pair.source);
     await client.query('begin');
     await client.query('update uses set used = 5');
-    const fenced = fence(pair.source, 10_000);
-    await expect.poll(() => readRights(pair.source).then(({ length }) => length)).toBe(0);
+    let over = false;
+    const fenced = fence(pair.source, 10_000).finally(() => {
+      over = true;
+    });
+    const administrator = await open(pair.source.url);
+    await expect.poll(() => readRights({ ...pair.source, client: administrator }).then(({ length }) => length)).toBe(0);
+    await client.query('select now()');
+    expect(over).toBe(false);
     await client.query('commit');
     expect(await fenced).toMatchObject({ ended: 0 });
     expect(await caughtUp(pair.target, await mark(pair.source), 5_000)).toBe(true);
@@ -289,9 +310,13 @@ describe('the fence', () => {
     expect(await fence(pair.source)).toMatchObject({ ended: 0 });
   });
 
-  it('says that a follower has not caught up', async () => {
-    await startCopy();
-    await copied();
+  it('says that a follower has not caught up, also one that still copies', async () => {
+    const holding = await startHalfACopy();
+    const early = await mark(pair.source);
+    await expect.poll(() => count(pair.target, `coupon_jobs.kerf_mark where id = '${early}'`)).toBe(1);
+    expect(await caughtUp(pair.target, early, 0)).toBe(false);
+    await holding.query('commit');
+    expect(await caughtUp(pair.target, early, 10_000)).toBe(true);
     await pair.target.client.query('alter subscription kerf_coupon disable');
     expect(await caughtUp(pair.target, await mark(pair.source), 50)).toBe(false);
   });

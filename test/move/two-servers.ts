@@ -8,8 +8,11 @@ import { closeSite, openSite, type Site } from '../../src/move/site.ts';
 import { TEST_SECRET } from '../support/constants.ts';
 import { copyTemplate, startTestPostgres, temporaryDirectory } from '../support/postgres.ts';
 
-/** What was acknowledged has to survive a kill, so commits wait here; and a follower whose server has gone tries again at once. */
-const SETTINGS = { synchronous_commit: 'on', wal_retrieve_retry_interval: '100ms', max_replication_slots: '40', max_wal_senders: '40', max_logical_replication_workers: '20', max_worker_processes: '40' };
+/**
+ * What was acknowledged has to survive a kill, so commits wait here, and what does not wait is lost; a follower whose
+ * server has gone tries again at once.
+ */
+const SETTINGS = { synchronous_commit: 'on', wal_writer_delay: '10s', wal_retrieve_retry_interval: '100ms' };
 
 export interface Server {
   adminUrl: string;
