@@ -48,7 +48,7 @@ const bare: RequestListener = (req, res) => {
 };
 
 async function serveAll(sockets: { seam: string; bare: string }): Promise<void> {
-  const seam = serve({ served: [{ contract, service, deliver: async () => undefined, callers: ['order'], publishers: [] }], tokens, log, refused: () => undefined });
+  const seam = serve({ served: () => [{ contract, service, deliver: async () => undefined, callers: ['order'], publishers: [] }], tokens, log, refused: () => undefined });
   const ports = await Promise.all(
     [seam, bare].flatMap((listener, index) =>
       [0, Object.values(sockets)[index]!].map(async (where) => {

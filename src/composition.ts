@@ -5,15 +5,16 @@ import { Container } from 'inversify';
 import type { Logger } from 'pino';
 import { MODULES } from './calls.ts';
 import { createPeers } from './placement/peers.ts';
-import { assertComplete, type Placement } from './placement/placement.ts';
+import { assertComplete, type Whereabouts, type Placement } from './placement/placement.ts';
 import { assertKeys } from './placement/service-keys.ts';
 import { topologyOf } from './placement/topology.ts';
-import { consuming, createInbox, createPublish, type Event, tidyInbox } from './shared/events.ts';
+import { createBackgroundWork } from './shared/background-work.ts';
+import { consuming, createInbox, createPublish, type Event } from './shared/events.ts';
 import { type Contract, overWire, type Service } from './shared/contract.ts';
-import { connect, type Database } from './shared/database.ts';
+import { connect, type Database, poolOf } from './shared/database.ts';
 import { assertListens, type Background, type Module, type ModuleContext, type Route, type Subscription, tokens } from './shared/module.ts';
 import { createObservation, type Observed, type Outcome, outcomeOf } from './shared/observation.ts';
-import { createQueue, type Handler } from './shared/queue.ts';
+import { createQueue } from './shared/queue.ts';
 import { depths } from './shared/queue-view.ts';
 import type { Remote } from './shared/seam/client.ts';
 import { answering, callEdge } from './shared/seam/edge.ts';
@@ -22,8 +23,7 @@ import { serve } from './shared/seam/server.ts';
 import { createServiceTokens, derivedKeys, type ServiceKeys } from './shared/seam/service-token.ts';
 import type { Settings } from './shared/settings.ts';
 import { watchStatements } from './shared/statements.ts';
-import { inSpan } from './shared/spans.ts';
-import { sweep, type Sweeping, type SweepStatus } from './shared/sweep.ts';
+import type { SweepStatus } from './shared/sweep.ts';
 import { createMetrics, type Metrics } from './shared/telemetry.ts';
 import { catalogModule } from './modules/catalog/module.ts';
 import { couponModule } from './modules/coupon/module.ts';
@@ -55,6 +55,8 @@ export interface Composition {
   poolSize: number;
   /** default: every module and the public API here */
   placement?: Placement;
+  /** finds out again where modules are, and tells `place` of them */
+  look?: () => Promise<void>;
   /** who is who between processes; default: keys that follow from the secret */
   serviceKeys?: ServiceKeys;
   now?: () => Date;
@@ -69,12 +71,12 @@ export interface Kerf {
   service<C extends Contract>(contract: C): Service<C>;
   /** the public routes of every module, wherever it lives */
   routes: readonly Route[];
-  /** of the modules that run here */
+  /** of the modules that run here, or did */
   databases: ReadonlyMap<string, Database>;
   /** answers other processes' calls to the modules that run here */
   seam: RequestListener;
   /** the modules elsewhere that are called from here, one for each edge of the call table */
-  peers: readonly Remote<Contract>[];
+  peers(): readonly Remote<Contract>[];
   /** of this process, with what it does across boundaries */
   metrics: Metrics;
   /** what crossed the boundaries between modules so far */
@@ -85,24 +87,25 @@ export interface Kerf {
   prepare(): Promise<void>;
   /** starts queues and sweeps */
   startWork(): Promise<void>;
+  /** follows a module that moves: resolves once nothing uses its pool, where it is held, or once calls go to where it is now */
+  place(module: string, place: Whereabouts): Promise<void>;
   /** ends the background work, waits for what runs, closes the databases */
   stop(): Promise<void>;
 }
 
 /** Wires the modules that this placement puts here, and clients for the others. Throws a ConfigError when one is nowhere. */
-export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_HERE, now = () => new Date(), forceWire = false, policy = {}, serviceKeys }: Composition): Kerf {
+export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_HERE, look = async () => undefined, now = () => new Date(), forceWire = false, policy = {}, serviceKeys }: Composition): Kerf {
   assertComplete(placement, MODULES, topology);
   if (serviceKeys) assertKeys(serviceKeys, placement, topology);
   const serviceTokens = createServiceTokens(serviceKeys ?? derivedKeys(settings.secret, [...MODULES, 'edge']), now);
   const metrics = createMetrics();
   const observation = createObservation(now, metrics);
-  const peers = createPeers({ placement, tokens: serviceTokens, log, policy });
+  const peers = createPeers({ ...(placement.tls && { tls: placement.tls }), tokens: serviceTokens, log, policy });
 
-  const isHere = ({ module }: Contract) => placement.hosts.includes(module);
   const host = (module: Module) => {
     const name = module.contract.module;
     const moduleLog = log.child({ module: name });
-    const db = connect({ url: databaseUrl(name), applicationName: `kerf ${name}`, poolSize });
+    const db = connect({ url: databaseUrl(name), applicationName: `kerf ${name}`, poolSize, look });
     watchStatements(db, { module: name, modules: [...MODULES, 'edge'] }, ({ text, foreign }) => foreign.forEach((schema) => observation.namedForeignSchema(name, schema, text)));
     const queue = createQueue(name, db, moduleLog);
     const container = new Container();
@@ -114,41 +117,59 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
       const answers = answering(module.contract, service as never);
       return forceWire ? overWire(module.contract, answers) : answers;
     });
-    return { name, module, db, queue, log: moduleLog, container };
+    const subscriptions = bound<Subscription[]>(container, tokens(name).subscriptions, []);
+    assertListens(module, subscriptions);
+    const background = bound<Background>(container, tokens(name).background, {});
+    const work = createBackgroundWork({ module, db, queue, background, deliver: (...delivery) => deliver(...delivery), now, log: moduleLog });
+    return { name, module, db, queue, service: container.get<object>(module.contract.token), inbox: consuming(name, createInbox(db, subscriptions)), background, work };
+  };
+  type Part = ReturnType<typeof host>;
+
+  /** Where calls go: a module without an address is here. One that has left stays able to answer, and does no work in the background. */
+  const addresses = new Map<string, string>(Object.entries(placement.addresses));
+  const parts = new Map<string, Part>();
+  const databases = new Map<string, Database>();
+  const part = (name: string): Part => {
+    const made = parts.get(name) ?? host(modules.find(({ contract }) => contract.module === name)!);
+    parts.set(name, made);
+    databases.set(name, made.db);
+    return made;
   };
   /** The service of a contract as one caller sees it: the module's own where it runs here, a client where it does not. */
   const seam = <C extends Contract>(from: string, contract: C): Service<C> => {
-    const remote = isHere(contract) ? undefined : peers.to(from, contract);
-    return callEdge(contract, from, observation, () => remote?.service ?? hosted.get(contract.module)!.container.get<Service<C>>(contract.token));
+    const target = () => {
+      const address = addresses.get(contract.module);
+      return address ? peers.to(from, contract, address).service : (part(contract.module).service as Service<C>);
+    };
+    // Known from the start, so that it is looked for.
+    if (addresses.has(contract.module)) target();
+    return callEdge(contract, from, observation, target);
   };
-  const hosted: ReadonlyMap<string, ReturnType<typeof host>> = new Map(
-    modules.filter(({ contract }) => isHere(contract)).map((module) => [module.contract.module, host(module)]),
-  );
-  const parts = [...hosted.values()].map((part) => {
-    const subscriptions = bound<Subscription[]>(part.container, tokens(part.name).subscriptions, []);
-    assertListens(part.module, subscriptions);
-    return { ...part, inbox: consuming(part.name, createInbox(part.db, subscriptions)), background: bound<Background>(part.container, tokens(part.name).background, {}) };
-  });
+  const isHere = (name: string) => placement.hosts.includes(name) && !addresses.has(name);
+  for (const name of MODULES.filter(isHere)) part(name);
 
   const deliver = async (from: string, to: string, event: Event) => {
-    const inbox = parts.find(({ name }) => name === to)?.inbox;
+    const address = addresses.get(to);
     const ended = (outcome: Outcome) => observation.delivered(event.type, from, to, outcome);
     try {
-      await (inbox ? inbox(event) : peers.to(from, topology.contract(to)).deliver(event));
+      const contract = topology.contract(to);
+      await (address ? peers.to(from, contract, address).deliver(event) : part(to).inbox(event));
       ended('ok');
     } catch (error) {
       ended(outcomeOf(error));
       throw error;
     }
   };
-  const sweeps: Sweeping[] = [];
-  const startWorkOf = async ({ name, module, db, queue, log: moduleLog, background }: (typeof parts)[number]) => {
-    const { jobs } = background;
-    const publishes = Object.keys(module.contract.events).length > 0;
-    await queue.start({ ...(publishes && { events: toSubscriber(name, deliver) }), ...(jobs && { jobs: toJob(name, jobs) }) });
-    const forget = { name: 'forget handled events', every: 3_600, run: () => tidyInbox(db, now()) };
-    const recurring = [...(background.sweeps ?? []), ...(module.listens.length > 0 ? [forget] : [])];
-    sweeps.push(...recurring.map((job) => sweep(name, job, moduleLog.child({ sweep: job.name }))));
+  let working = false;
+  const place = async (name: string, { held, databaseUrl: url, address }: Whereabouts) => {
+    if (held) return parts.has(name) ? poolOf(part(name).db).hold() : undefined;
+    const isNew = !address && placement.hosts.includes(name) && !parts.has(name);
+    if (isNew || parts.has(name)) poolOf(part(name).db).letGo(url ?? databaseUrl(name));
+    if (isNew) await part(name).background.prepare?.();
+    const elsewhere = address ?? placement.addresses[name];
+    if (elsewhere) addresses.set(name, elsewhere);
+    else addresses.delete(name);
+    await parts.get(name)?.work.set(working && isHere(name));
   };
   /** Routes know nothing but the contract: they are served where the edge is, and call it alike wherever the module is. */
   const routesOf = ({ contract, wiring }: Module): Route[] => {
@@ -158,17 +179,17 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     return bound<Route[]>(container, tokens(contract.module).routes, []);
   };
 
-  metrics.queueDepths(async () => (await Promise.all(parts.map(({ name, db }) => soon(depths(name, db))))).flat());
+  metrics.queueDepths(async () => (await Promise.all([...parts.values()].map(({ name, db }) => soon(depths(name, db))))).flat());
   metrics.peers(() => peers.all().map(({ from, contract, state }) => ({ from, to: contract.module, state: state().breaker, waiting: state().waiting })));
 
   return {
     service: (contract) => seam('edge', contract),
     routes: placement.edge ? modules.flatMap(routesOf) : [],
-    databases: new Map(parts.map(({ name, db }) => [name, db])),
+    databases,
     seam: serve({
-      served: parts.map(({ name, module: { contract }, container, inbox }) => ({
+      served: () => [...parts.values()].map(({ name, module: { contract }, service, inbox }) => ({
         contract,
-        service: container.get(contract.token),
+        service,
         deliver: inbox,
         callers: [...topology.callers(name), 'edge'],
         publishers: topology.publishers(name),
@@ -177,21 +198,23 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
       log,
       refused: (module, reason) => metrics.seamRefused.inc({ module, reason }),
     }),
-    peers: peers.all(),
+    peers: peers.all,
     metrics,
     observed: observation.report,
-    sweeps: () => sweeps.map((sweeping) => sweeping.status()),
+    sweeps: () => [...parts.values()].flatMap(({ work }) => work.sweeps()),
     async prepare() {
-      await Promise.all(parts.map(({ background }) => background.prepare?.()));
+      await Promise.all([...parts.values()].filter(({ name }) => isHere(name)).map(({ background }) => background.prepare?.()));
     },
     async startWork() {
-      await Promise.all(parts.map(startWorkOf));
+      working = true;
+      await Promise.all([...parts.values()].map(({ name, work }) => work.set(isHere(name))));
     },
+    place,
     async stop() {
-      await Promise.all(sweeps.map((running) => running.stop()));
-      await Promise.all(parts.map(({ queue }) => queue.stop()));
+      working = false;
+      await Promise.all([...parts.values()].map(({ work }) => work.stop()));
       await peers.close();
-      await Promise.all(parts.map(({ db }) => db.destroy()));
+      await Promise.all([...parts.values()].map(({ db }) => db.destroy()));
     },
   };
 }
@@ -200,15 +223,3 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
 const soon = <T>(figures: Promise<T[]>): Promise<T[]> => Promise.race([figures.catch(() => []), setTimeout(FIGURES_WITHIN, [], { ref: false })]);
 
 const bound = <T>(container: Container, token: symbol, absent: T) => (container.isBound(token) ? container.get<T>(token) : absent);
-
-const toSubscriber = (from: string, deliver: (from: string, to: string, event: Event) => Promise<void>): Handler => async ({ data }) => {
-  const { to, event } = data as { to: string; event: Event };
-  await deliver(from, to, event);
-};
-
-const toJob = (module: string, jobs: NonNullable<Background['jobs']>): Handler => async ({ data }) => {
-  const { name, data: input } = data as { name: string; data: never };
-  const job = jobs[name];
-  if (!job) throw new Error(`Nobody handles the job "${name}".`);
-  await inSpan(`job ${module}: ${name}`, {}, () => job(input));
-};

@@ -25,7 +25,7 @@ export async function start(config: Config = readConfig()): Promise<void> {
   });
   if (!edge && !config.publicUrl) say('KERF_PUBLIC_URL is not set: clients are taken to reach the public API at http://localhost:3000, which stands in access tokens and mails.');
   const publicUrl = config.publicUrl ?? `http://localhost:${front?.port ?? 3_000}`;
-  const opened = await openKerf(config, { attach: false, onProgress: say, publicUrl });
+  const opened = await openKerf(config, { attach: false, onProgress: say, publicUrl, address: inside.address });
   try {
     const stop = await serve(config, opened, { front, inside });
     onStopSignal(stop);
@@ -36,16 +36,17 @@ export async function start(config: Config = readConfig()): Promise<void> {
 }
 
 async function serve(config: Config, opened: OpenKerf, { front, inside }: { front: Listening | undefined; inside: Listening }): Promise<() => Promise<void>> {
-  const { kerf, settings } = opened;
+  const { kerf, settings, follower } = opened;
   const { metrics } = kerf;
   metrics.collectDefaults();
   const tracing = config.tracing && (await startTracing(config.tracing, opened.log));
-  const databases: [string, Database][] = [...kerf.databases];
-  metrics.poolUse(() => databases.map(([module, db]) => ({ module, ...poolUse(db) })));
+  const edgeDatabase: [string, Database][] = [];
+  const databases = () => [...kerf.databases, ...edgeDatabase];
+  metrics.poolUse(() => databases().map(([module, db]) => ({ module, ...poolUse(db) })));
   let state: 'starting' | 'serving' | 'draining' = 'starting';
   const ready = async () => {
     if (state !== 'serving') throw unavailable(`This process is ${state}.`);
-    await Promise.all(databases.map(([, db]) => ping(db)));
+    await Promise.all(databases().map(([, db]) => ping(db)));
     const away = peers.away();
     return away.length > 0 ? away : undefined;
   };
@@ -57,10 +58,11 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
   const peers = await watchPeers(kerf.peers, { say });
   const edge = front && (await openFront(config, opened, { metrics, ready, away: peers.away(), onProgress: say }));
   if (edge) {
-    databases.push(['edge', edge.db]);
+    edgeDatabase.push(['edge', edge.db]);
     sweeping.push(edge.sweeps);
   }
   await kerf.startWork();
+  follower?.follow(kerf.place);
   if (edge) front.serve(edge.app);
   state = 'serving';
   say(edge ? banner({ publicUrl: settings.publicUrl, internal: inside.address.replace('127.0.0.1', 'localhost'), demo: config.seed, sample: edge.sample }) : `Kerf is running: ${config.placement.hosts.join(', ')} on ${inside.address}`);

@@ -9,7 +9,7 @@ const LAST = 2;
 /**
  * Keeps what is accepted fast when more comes than can be answered. Counted are the requests that this process works on; who
  * comes beyond the limit is told `overloaded` before anybody is asked: readers first, buyers last. A count, and not how late
- * the event loop is: under three times the knee that stayed near 20 ms, so that it either saw nothing or, on a machine that
+ * the event loop is: under three times the knee that stayed at 37 to 50 ms, so that it either saw nothing or, on a machine that
  * others used too, kept the buyers out with the readers.
  */
 export function createAdmission(most: number) {

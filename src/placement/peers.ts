@@ -4,31 +4,35 @@ import type { Contract } from '../shared/contract.ts';
 import { client, type Remote } from '../shared/seam/client.ts';
 import type { EdgePolicy } from '../shared/seam/resilience.ts';
 import type { ServiceTokens } from '../shared/seam/service-token.ts';
-import type { Placement } from './placement.ts';
+import type { Tls } from './tls.ts';
 
 /** The modules that run elsewhere, one client per edge of the call table: each has its own pool, breaker and budget. */
 export interface Peers {
-  to<C extends Contract>(from: string, contract: C): Remote<C>;
+  /** `address`: where the module is now; a client to where it was finishes what is under way */
+  to<C extends Contract>(from: string, contract: C, address: string): Remote<C>;
   /** every client made so far; `check` compares contracts */
   all(): Remote<Contract>[];
   close(): Promise<void>;
 }
 
 export interface PeersOptions {
-  placement: Placement;
+  tls?: Tls;
   tokens: ServiceTokens;
   log: Logger;
   policy?: Partial<EdgePolicy>;
 }
 
-export function createPeers({ placement: { addresses, tls }, log, ...options }: PeersOptions): Peers {
+export function createPeers({ log, ...options }: PeersOptions): Peers {
   const remotes = new Map<string, Remote<Contract>>();
   return {
-    to<C extends Contract>(from: string, contract: C) {
+    to<C extends Contract>(from: string, contract: C, address: string) {
       const edge = `${from} → ${contract.module}`;
-      const known = remotes.get(edge) ?? client<Contract>(contract, { ...options, ...(tls && { tls }), misfits: sentences, from, address: addresses[contract.module]!, log: log.child({ edge }) });
-      remotes.set(edge, known);
-      return known as Remote<C>;
+      const known = remotes.get(edge);
+      if (known?.address === address) return known as Remote<C>;
+      const made = client<Contract>(contract, { ...options, misfits: sentences, from, address, log: log.child({ edge }) });
+      remotes.set(edge, made);
+      void known?.close();
+      return made as Remote<C>;
     },
     all: () => [...remotes.values()],
     async close() {

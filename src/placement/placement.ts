@@ -14,6 +14,16 @@ export interface Placement {
   tls?: Tls;
 }
 
+/** Where one module is while the shop runs, once it has been moved: docs/decisions/0014. */
+export interface Whereabouts {
+  /** it is on its way: nobody may use its database */
+  held: boolean;
+  /** address of its database with its own role; default: what the configuration says */
+  databaseUrl?: string;
+  /** where its process answers; default: what the configuration says */
+  address?: string;
+}
+
 /** Throws a ConfigError when something that runs here needs a module that is neither here nor has an address. */
 export function assertComplete({ hosts, addresses, edge }: Placement, modules: readonly string[], topology: Topology): void {
   for (const name of modules.filter((module) => !hosts.includes(module) && !addresses[module])) {

@@ -15,6 +15,8 @@ export interface Installation {
   secret: string;
   /** address of a module's database under its own role; also for `edge` */
   url(module: string): string;
+  /** the shop's own database with the role that follows the placement; undefined where only modules' databases are known */
+  placementUrl: string | undefined;
   /** every database that is named for any of them: where a copy of a module's data could be */
   places: readonly Place[];
   /** creates what is missing: roles, schemas, tables. `force`: looks at everything again */
@@ -23,7 +25,7 @@ export interface Installation {
   close(): Promise<void>;
 }
 
-export const SCHEMAS: readonly string[] = [...MODULES, 'edge'];
+export const SCHEMAS: readonly string[] = [...MODULES, 'edge', 'placement'];
 
 /**
  * Opens what the configuration names, or starts the embedded Postgres, where a Kerf that was split left each module a
@@ -36,8 +38,8 @@ export async function openInstallation(
 ): Promise<Installation> {
   const directory = dataDirectory(config.dataDir);
   const { hosts, edge } = config.placement;
-  const schemas = SCHEMAS.filter((schema) => (schema === 'edge' ? edge : hosts.includes(schema)));
-  const needsEmbedded = !config.databaseUrl && schemas.some((name) => !config.moduleDatabaseUrls[name]);
+  const own = [...hosts, ...(edge ? ['edge'] : [])];
+  const needsEmbedded = !config.databaseUrl && own.some((name) => !config.moduleDatabaseUrls[name]);
   const dataDir = config.dataDir && `${directory}/postgres`;
   if (existing && needsEmbedded && !hasEmbeddedData(dataDir)) throw new ConfigError('There is no database yet: run "npm start" once, or set DATABASE_URL.');
   if (existing && !config.secret && !existsSync(`${directory}/secret`)) throw new ConfigError(`There is no secret in ${directory} to open the database with: set KERF_SECRET.`);
@@ -46,7 +48,9 @@ export async function openInstallation(
   const split = embedded && readSplitShop(directory);
   if (split && !options.attach) options.onProgress(`This is the shop of "npm run start:split", now in one process. To go back to the one before: remove ${splitShopFile(directory)}.`);
   const common = config.databaseUrl ?? embedded?.adminUrl ?? Object.values(config.moduleDatabaseUrls)[0]!;
-  const adminUrl = (module: string) => config.moduleDatabaseUrls[module] ?? (split ? splitDatabaseUrl(common, module) : common);
+  const home = config.databaseUrl ?? embedded?.adminUrl;
+  const schemas = [...own, ...(home ? ['placement'] : [])];
+  const adminUrl = (module: string) => config.moduleDatabaseUrls[module] ?? (split && module !== 'placement' ? splitDatabaseUrl(common, module) : common);
   const variableOf = (url: string) => {
     const module = url === config.databaseUrl ? undefined : MODULES.find((name) => config.moduleDatabaseUrls[name] === url);
     return module ? `${module.toUpperCase()}_DATABASE_URL` : 'DATABASE_URL';
@@ -54,6 +58,7 @@ export async function openInstallation(
   return {
     secret,
     url: (module) => moduleUrl(adminUrl(module), module, secret),
+    placementUrl: home && moduleUrl(home, 'placement', secret),
     places: [...new Set(SCHEMAS.map(adminUrl))].map((url) => ({ name: nameOf(url), url: (module) => moduleUrl(url, module, secret) })),
     async migrate({ force = false } = {}) {
       const bySchema = Map.groupBy(schemas, adminUrl);

@@ -22,9 +22,9 @@ export interface PeerWatch {
  * Waits for the modules elsewhere, but not for ever: one that is away must not take the others down. It is looked for
  * until it is there, also when nobody calls. At the start a contract that does not fit is a ConfigError.
  */
-export async function watchPeers(peers: readonly Peer[], { say, patience = PATIENCE }: { say: Say; patience?: number }): Promise<PeerWatch> {
-  await Promise.race([meetAll(peers, performance.now() + patience, say), delay(patience, undefined, { ref: false })]);
-  const missing = () => peers.filter((peer) => !peer.answers());
+export async function watchPeers(peers: () => readonly Peer[], { say, patience = PATIENCE }: { say: Say; patience?: number }): Promise<PeerWatch> {
+  await Promise.race([meetAll(peers(), performance.now() + patience, say), delay(patience, undefined, { ref: false })]);
+  const missing = () => peers().filter((peer) => !peer.answers());
   let told = new Map<string, string>();
   const tell = (now: Map<string, string>) => {
     for (const [module, why] of now) if (told.get(module) !== why) say(why);

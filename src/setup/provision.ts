@@ -43,8 +43,8 @@ export function moduleUrl(adminUrl: string, schema: string, secret: string): str
   return url.toString();
 }
 
-/** The edge keeps rows of its own but queues nothing. */
-const hasJobs = (schema: string) => schema !== 'edge';
+/** The edge and the placement keep rows of their own but queue nothing. */
+const hasJobs = (schema: string) => schema !== 'edge' && schema !== 'placement';
 const loginRole = (schema: string) => `kerf_${schema}`;
 const ownerRole = (schema: string) => `kerf_${schema}_owner`;
 const rolePassword = (schema: string, secret: string) => deriveKey(secret, `database role ${schema}`);

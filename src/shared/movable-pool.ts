@@ -29,10 +29,13 @@ interface Pooled {
   runner(builder: unknown): { run(): Promise<unknown> };
 }
 
-/** Refused for want of rights; ended by an administrator; connection lost, for which the driver has no code. */
-const PASSING = new Set(['42501', '57P01', 'ECONNRESET', 'EPIPE']);
+/** Refused for want of rights, or of the table, where the data was dropped. */
+const REFUSED = new Set(['42501', '42P01']);
+/** Ended by an administrator; connection lost, for which the driver has no code. */
+const ENDED = new Set(['57P01', 'ECONNRESET', 'EPIPE']);
 const LOST = /(Connection terminated( unexpectedly)?|is not queryable)$/;
-const isOfAPlace = (error: unknown) => error instanceof Error && (PASSING.has((error as { code?: string }).code ?? '') || LOST.test(error.message));
+const isRefused = (error: unknown) => REFUSED.has((error as { code?: string })?.code ?? '');
+const isOfAPlace = (error: unknown) => isRefused(error) || ENDED.has((error as { code?: string })?.code ?? '') || LOST.test((error as Error)?.message ?? '');
 
 /** What knex is told of a pool whose address may change: idle connections to another place are given up when they are met. */
 export function movableAddress(first: string) {
@@ -91,7 +94,11 @@ export function movable(db: Knex, point: (url: string) => void, look: () => Prom
     generation: () => generation,
     async hasMoved(error, since) {
       if (!isOfAPlace(error)) return false;
-      await look();
+      try {
+        await look();
+      } catch {
+        // Whether it has moved cannot be found out: it counts as not moved.
+      }
       return generation !== since;
     },
   };
@@ -114,7 +121,7 @@ export function movable(db: Knex, point: (url: string) => void, look: () => Prom
       try {
         return await run();
       } catch (error) {
-        if ((error as { code?: string }).code === '42501' && (await pool.hasMoved(error, since))) return client.runner(builder).run();
+        if (isRefused(error) && (await pool.hasMoved(error, since))) return client.runner(builder).run();
         throw error;
       }
     };

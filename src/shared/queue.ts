@@ -17,6 +17,8 @@ export interface Queue {
   /** Adds a job inside the caller's transaction. `startAfter`: seconds from now. */
   enqueue(trx: Transaction, name: string, data: object, options?: EnqueueOptions): Promise<void>;
   start(handlers: { events?: Handler; jobs?: Handler }): Promise<void>;
+  /** works no more, until it is started again; what is added waits for whoever works it elsewhere */
+  rest(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -95,6 +97,10 @@ export function createQueue(module: string, db: Database, log: Logger): Queue {
       await prepared();
       if (events) await work('events', events);
       if (jobs) await work('jobs', jobs);
+    },
+    async rest() {
+      await Promise.all([...workers].map(([queue, id]) => boss.offWork(queue, { id, wait: true })));
+      workers.clear();
     },
     async stop() {
       if (ready) await boss.stop({ graceful: true, timeout: 10_000, close: false });

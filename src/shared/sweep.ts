@@ -36,7 +36,7 @@ export function sweep(module: string, { name, every, run }: Sweep, log: Logger):
   let timer: NodeJS.Timeout;
   const status: SweepStatus = { module, name, every, running: false, lastEndedAt: null, error: null, failedInARow: 0, nextAt: '' };
   const ended = (error: unknown) => {
-    const message = error === null ? null : error instanceof Error ? error.message : String(error);
+    const message = (error as Error | null)?.message ?? null;
     Object.assign(status, { running: false, lastEndedAt: new Date().toISOString(), error: message, failedInARow: error === null ? 0 : status.failedInARow + 1 });
     if (error !== null) log.warn({ err: error }, 'a sweep failed; the next one comes');
     plan();

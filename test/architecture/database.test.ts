@@ -6,7 +6,7 @@ import type { Finding } from '../../src/boundaries/database/catalog-world.ts';
 import { SCHEMAS } from '../support/constants.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 
-const JOBS = SCHEMAS.filter((schema) => schema !== 'edge').map((schema) => `${schema}_jobs`);
+const JOBS = SCHEMAS.filter((schema) => !['edge', 'placement'].includes(schema)).map((schema) => `${schema}_jobs`);
 const ALL = [...SCHEMAS, ...JOBS];
 
 let database: TestDatabase;

@@ -12,7 +12,8 @@ describe('a module elsewhere', () => {
     const lamp = lampServer();
     const { address } = await listenTo((...http) => ((turns += 1), lamp(...http)));
     const tokens = createServiceTokens(derivedKeys('another secret than the lamp has', []), () => new Date());
-    const { stop, away } = await watchPeers([lampAt(address, {}, 'order', { tokens })], { say: (sentence) => said.push(sentence), patience: 50 });
+    const remote = lampAt(address, {}, 'order', { tokens });
+    const { stop, away } = await watchPeers(() => [remote], { say: (sentence) => said.push(sentence), patience: 50 });
     await expect.poll(() => said.at(-1), { timeout: 10_000 }).toMatch(/^The module lamp at .* does not know this process: KERF_SECRET/);
     const before = turns;
     await expect.poll(() => turns, { timeout: 10_000 }).toBeGreaterThan(before + 1);
@@ -23,7 +24,8 @@ describe('a module elsewhere', () => {
 
   it('that is not there is said to be so', async () => {
     const said: string[] = [];
-    const { stop } = await watchPeers([lampAt('http://127.0.0.1:9')], { say: (sentence) => said.push(sentence), patience: 50 });
+    const remote = lampAt('http://127.0.0.1:9');
+    const { stop } = await watchPeers(() => [remote], { say: (sentence) => said.push(sentence), patience: 50 });
     stop();
     expect(said.at(-1)).toMatch(/^The module lamp does not answer/);
   });

@@ -78,6 +78,13 @@ describe('a database that refuses', () => {
     expect([await keys(here), await keys(there)]).toEqual([[], ['one']]);
   });
 
+  it('has a statement run again also when the data is gone', async () => {
+    await here.admin.query('drop table edge.rate_limits');
+    look = moveThere;
+    await insert('one');
+    expect(await keys(there)).toEqual(['one']);
+  });
+
   it('has it wait while the module is on its way', async () => {
     await fence(here);
     const held = Promise.withResolvers<void>();

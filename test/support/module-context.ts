@@ -45,6 +45,7 @@ export async function createTestContext(module: string): Promise<TestContext> {
       addEvents: async () => undefined,
       enqueue: async (trx, name, data) => afterCommit(trx, () => enqueued.push({ name, data })),
       start: async () => undefined,
+      rest: async () => undefined,
       stop: async () => undefined,
     },
     settings: {

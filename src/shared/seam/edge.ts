@@ -5,19 +5,16 @@ import { type Observation, outcomeOf } from '../observation.ts';
 import { inSpan } from '../spans.ts';
 
 /**
- * The service of a contract as one caller holds it, wherever the module is. `target` is asked for at the first call: modules
- * that need each other's events may be wired in any order. A call from inside a transaction is refused: it would span two modules.
+ * The service of a contract as one caller holds it, wherever the module is: `target` says it at each call. A call from inside a transaction is refused: it would span two modules.
  */
 export function callEdge<C extends Contract>(contract: C, from: string, observation: Observation, target: () => Service<C>): Service<C> {
-  let service: Service<C> | undefined;
   return eachMethod(contract, (method) => {
     const ended = observation.calls(from, contract.module, method);
     const span = { kind: SpanKind.CLIENT, attributes: { 'kerf.from': from, 'kerf.to': contract.module } };
     const timed = async (input: never) => {
       const begun = performance.now();
       try {
-        service ??= target();
-        const answer = await service[method](input);
+        const answer = await target()[method](input);
         ended('ok', (performance.now() - begun) / 1_000);
         return answer;
       } catch (error) {

@@ -22,7 +22,8 @@ export interface Served {
 }
 
 interface SeamServer {
-  served: readonly Served[];
+  /** the modules here; one that comes later is there from the next call on */
+  served: () => readonly Served[];
   tokens: ServiceTokens;
   log: Logger;
   /** hears of each call that was not handed on; `nobody` is asked for a module that is not here */
@@ -57,8 +58,8 @@ const Envelope = z.looseObject({ specversion: z.literal('1.0'), id: z.uuid(), ty
 /** The internal listener's answer to calls of contract methods and deliveries of events, by docs/seam-protocol.md. */
 export function serve({ served, tokens, log, refused }: SeamServer): RequestListener {
   /** Made at the first call: a process whose modules are all together is never asked. */
-  let resources: ReadonlyMap<string, Resource> | undefined;
-  const modules = new Set(served.map(({ contract }) => contract.module));
+  let resources: ReadonlyMap<string, Resource> = new Map();
+  let modules: ReadonlySet<string> = new Set();
   const warned = new Map<string, number>();
 
   return (req, res) => {
@@ -68,8 +69,14 @@ export function serve({ served, tokens, log, refused }: SeamServer): RequestList
     });
   };
 
+  function getToKnow(all: readonly Served[]): void {
+    if (all.length === modules.size) return;
+    resources = new Map(all.flatMap((one) => resourcesOf(one)));
+    modules = new Set(all.map(({ contract }) => contract.module));
+  }
+
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    resources ??= new Map(served.flatMap((one) => resourcesOf(one)));
+    if (!resources.has(req.url ?? '')) getToKnow(served());
     const resource = resources.get(req.url ?? '');
     const module = resource?.module ?? moduleIn(req.url);
     const refuse = (reason: ProtocolReason, caller?: string) => {

@@ -43,7 +43,7 @@ export function createLamp(over: Partial<Lamp> = {}) {
 }
 
 export const lampServer = (over: Partial<Served> = {}, how: Partial<Parameters<typeof serve>[0]> = {}) =>
-  serve({ served: [{ contract: lampContract, service: createLamp().service, deliver: async () => undefined, callers: ['order'], publishers: ['catalog'], ...over }], tokens, log, refused: () => undefined, ...how });
+  serve({ served: () => [{ contract: lampContract, service: createLamp().service, deliver: async () => undefined, callers: ['order'], publishers: ['catalog'], ...over }], tokens, log, refused: () => undefined, ...how });
 
 const opened: (() => Promise<void>)[] = [];
 export const closeAll = async () => {
