@@ -156,7 +156,7 @@ interface Rhythm {
 export async function strike(faults: Record<string, Fault>, { seed, times, every: [min, max], say }: Rhythm): Promise<void> {
   const names = Object.keys(faults);
   const order = fc.sample(fc.shuffledSubarray(names, { minLength: names.length }), { seed, numRuns: Math.ceil(times / names.length) }).flat().slice(0, times);
-  const pauses = fc.sample(fc.record({ before: fc.integer({ min, max }), away: fc.integer({ min: 0, max: 2_000 }) }), { seed, numRuns: times });
+  const pauses = fc.sample(fc.noBias(fc.record({ before: fc.integer({ min, max }), away: fc.integer({ min: 0, max: 2_000 }) })), { seed, numRuns: times });
   for (const [index, name] of order.entries()) {
     const { before, away } = pauses[index]!;
     await pass(before);
