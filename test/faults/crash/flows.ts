@@ -69,6 +69,17 @@ const paidBy = (token: string): Flow => ({
   },
 });
 
+const refusedBy = (token: string): Flow => ({
+  ends: 'refused',
+  async walk(shop, { begin, email }) {
+    await begin();
+    const told = await order(shop, email, token);
+    // Whoever is answered before the provider's verdict is known is told of an order, and else of the refusal.
+    if (told.status === 201) await becomes(shop, told, 'refused');
+    return told;
+  },
+});
+
 /** A process dies here, and another one finds its order: what begins is the recovery. */
 const foundAfter = (aim: Aim, state: string): Flow => ({
   ends: 'placed',
@@ -93,26 +104,8 @@ export const FLOWS: Readonly<Record<string, Flow>> = {
     },
   },
   'guest': paidBy('sandbox_ok'),
-  'declined': {
-    ends: 'refused',
-    async walk(shop, { begin, email }) {
-      await begin();
-      const told = await order(shop, email, 'sandbox_declined');
-      // Where the provider's answer was lost, the shopper is told that the payment is being looked at.
-      if (told.status === 201) await becomes(shop, told, 'refused');
-      return told;
-    },
-  },
-  'declined later': {
-    ends: 'refused',
-    takes: LATE,
-    async walk(shop, { begin, email }) {
-      await begin();
-      const told = await order(shop, email, 'sandbox_late_decline');
-      await becomes(shop, told, 'refused');
-      return told;
-    },
-  },
+  'declined': refusedBy('sandbox_declined'),
+  'declined later': { ...refusedBy('sandbox_late_decline'), takes: LATE },
   'finished': foundAfter({ point: 'POST /v1/orders › provider.authorize', fault: 'killed after' }, 'placed'),
   'undone': foundAfter({ point: 'POST /v1/orders › payment.pay', fault: 'killed before' }, 'refused'),
   'step-up': {
