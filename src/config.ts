@@ -30,6 +30,7 @@ export const Environment = z.object({
       postgresUrl.optional().meta({ description: `the same for the database of ${name} alone` }),
     ]),
   ),
+  KERF_APART_DATABASE_URL: postgresUrl.optional().meta({ description: 'administrator connection to the database that "kerf extract" moves a module to, and "kerf fold" brings it back from' }),
   KERF_MODULES: z
     .string()
     .transform((text) => [...new Set(text.split(',').map((name) => name.trim()).filter(Boolean))])
@@ -81,6 +82,8 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMai
   /** file with the keys by which processes know each other */
   serviceKeys: string | undefined;
   databaseUrl: string | undefined;
+  /** of a module that is moved */
+  apartDatabaseUrl: string | undefined;
   moduleDatabaseUrls: Partial<Record<string, string>>;
   dataDir: string | undefined;
   secret: string | undefined;
@@ -129,6 +132,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     placement,
     serviceKeys: env.KERF_SERVICE_KEYS,
     databaseUrl: env.DATABASE_URL,
+    apartDatabaseUrl: env.KERF_APART_DATABASE_URL,
     moduleDatabaseUrls: perModule(env, (name) => `${name}_DATABASE_URL`),
     dataDir: env.KERF_DATA_DIR,
     secret: env.KERF_SECRET,

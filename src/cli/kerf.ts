@@ -18,6 +18,7 @@ import { contractsCommand } from './contracts-command.ts';
 import { eventsCommand } from './events-command.ts';
 import { jobsCommand } from './jobs-command.ts';
 import { mapCommand } from './map-command.ts';
+import { extractCommand, foldCommand, moveCommand } from './move-command.ts';
 import { newCommand } from './new-module-command.ts';
 import { readinessCommand } from './readiness-command.ts';
 import { serviceKeysCommand } from './service-keys-command.ts';
@@ -140,7 +141,7 @@ program
 
 keys.addCommand(serviceKeysCommand);
 
-for (const command of [splitCommand, verifyCommand, eventsCommand, jobsCommand]) program.addCommand(command);
+for (const command of [splitCommand, extractCommand, foldCommand, moveCommand, verifyCommand, eventsCommand, jobsCommand]) program.addCommand(command);
 for (const command of [boundariesCommand, checkCommand, contractsCommand, mapCommand, newCommand, readinessCommand]) {
   program.addCommand(command);
   for (const leaf of leaves(command)) leaf.helpGroup('Developing:');

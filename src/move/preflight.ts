@@ -10,15 +10,15 @@ export interface Preflight {
   notes: string[];
 }
 
-/** Whether two databases can do what a move asks of them. Leaves nothing behind. */
-export async function preflight({ from, to }: Stream): Promise<Preflight> {
+/** Whether two databases can do what a move asks of them. Leaves nothing behind. `goesBack`: along the way back of an earlier move. */
+export async function preflight({ from, to }: Stream, { goesBack = false } = {}): Promise<Preflight> {
   const [source, target] = await Promise.all([readServer(from), readServer(to)]);
   if (source.system === target.system && source.database === target.database) return { blockers: ['Source and target are the same database: name another one.'], notes: [] };
   const servers = judgeServers(source, target);
   const blockers = [
     ...servers,
     ...(await withoutKey(from)),
-    ...(await inUse(to)),
+    ...(goesBack ? [] : await inUse(to)),
     // What follows tries things out, for which the rights have to be there.
     ...(servers.length > 0 ? [] : [await unreachable('target', to, 'source', from), await unreachable('source', from, 'target', to)].flat()),
   ];

@@ -15,6 +15,8 @@ export interface Installation {
   secret: string;
   /** address of a module's database under its own role; also for `edge` */
   url(module: string): string;
+  /** the same with the administrator's role; `placement` is the shop's own database */
+  administratorUrl(module: string): string;
   /** the shop's own database with the role that follows the placement; undefined where only modules' databases are known */
   placementUrl: string | undefined;
   /** every database that is named for any of them: where a copy of a module's data could be */
@@ -58,6 +60,7 @@ export async function openInstallation(
   return {
     secret,
     url: (module) => moduleUrl(adminUrl(module), module, secret),
+    administratorUrl: adminUrl,
     placementUrl: home && moduleUrl(home, 'placement', secret),
     places: [...new Set(SCHEMAS.map(adminUrl))].map((url) => ({ name: nameOf(url), url: (module) => moduleUrl(url, module, secret) })),
     async migrate({ force = false } = {}) {

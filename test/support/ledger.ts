@@ -97,15 +97,16 @@ export function createLedger() {
 
 /**
  * Asks one of these places after the other until there is an answer that decides; a 500 is none, and is noted. Throws when
- * `signal` ends it before.
+ * `signal` ends it before. `patient`: may be told to come back by a shop that has lost a part of it.
  */
-export function asking(urls: readonly string[], { signal, ledger }: { signal: AbortSignal; ledger: Pick<Ledger, 'wrong'> }): Ask {
+export function asking(urls: readonly string[], { signal, ledger, patient = true }: { signal: AbortSignal; ledger: Pick<Ledger, 'wrong'>; patient?: boolean }): Ask {
   let asked = 0;
   return async (method, path, sent = {}) => {
     let last: Answer | undefined;
     while (!signal.aborted) {
       const answer = await send(`${urls[asked++ % urls.length]}/v1${path}`, method, sent);
       if (answer && (answer.status === 500 || answer.status >= 504)) ledger.wrong(`${method} ${path} was answered ${answer.status} ${JSON.stringify(answer.body)}`);
+      else if (!patient && (!answer || answer.status > 500)) ledger.wrong(`${method} ${path} was answered ${answer ? `${answer.status} ${JSON.stringify(answer.body)}` : 'by nobody'}`);
       if (answer && answer.status < 500 && !COME_BACK.includes(answer.body.reason ?? '')) return answer;
       last = answer ?? last;
       await pass(PAUSE);

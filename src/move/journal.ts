@@ -1,0 +1,131 @@
+import { newId } from '../shared/ids.ts';
+import type { Comparison } from './compare.ts';
+import type { Right } from './fence.ts';
+import { atOnce, rows, type Site } from './site.ts';
+
+export type Direction = 'extract' | 'fold';
+export type Phase = 'preflight' | 'prepare' | 'copy' | 'compare' | 'hold' | 'fence' | 'catch up' | 'flip' | 'open' | 'settle' | 'completing' | 'complete' | 'cancelling' | 'cancelled' | 'returned';
+
+/** What a move keeps beside its phase. */
+export interface Detail {
+  /** the process apart that a command started, so that a command can end it */
+  process?: { pid: number; machine: string } | null;
+  comparison?: Comparison;
+  /** how often hosts were told to hold, and when they were last, in milliseconds since 1970 */
+  tries?: number;
+  heldAt?: number;
+  /** milliseconds from being told to hold until being told to go on */
+  pause?: number;
+  /** transactions that the fence ended */
+  ended?: number;
+}
+
+/** A row of placement.moves. */
+export interface Move {
+  id: string;
+  module: string;
+  direction: Direction;
+  /** addresses without user and password */
+  from: string;
+  to: string;
+  address: string;
+  phase: Phase;
+  rights: Right[];
+  epoch: number;
+  detail: Detail;
+  error: string | null;
+  startedAt: Date;
+  endedAt: Date | null;
+}
+
+/** Of placement.modules. */
+export interface PlaceChange {
+  held?: boolean;
+  database_url?: string | null;
+  address?: string | null;
+  next_url?: string | null;
+}
+
+/** What is written at once: nobody sees a part of it. */
+export interface Change {
+  phase?: Phase;
+  detail?: Detail;
+  place?: PlaceChange;
+  error?: string | null;
+  ended?: boolean;
+}
+
+const MOVE = `id, module, direction, from_database as "from", to_database as "to", address, phase, rights, epoch::float8 as epoch, detail, error, started_at as "startedAt", ended_at as "endedAt"`;
+
+/** Moves that have not ended. A move whose way back is still there has not. */
+export const openMoves = (home: Site): Promise<Move[]> => rows<Move>(home, `select ${MOVE} from placement.moves where ended_at is null order by module`);
+
+export async function openMove(home: Site, module: string): Promise<Move | undefined> {
+  return (await openMoves(home)).find((move) => move.module === module);
+}
+
+/** A new move, in place of the one whose way back it takes. */
+export const beginMove = (home: Site, begun: Pick<Move, 'module' | 'direction' | 'from' | 'to' | 'address' | 'rights' | 'detail'>, instead?: Move): Promise<Move> =>
+  atOnce(home, async () => {
+    if (instead) await rows(home, `update placement.moves set phase = 'returned', ended_at = clock_timestamp() where id = $1`, [instead.id]);
+    const [made] = await rows<Move>(
+      home,
+      `insert into placement.moves (id, module, direction, from_database, to_database, address, phase, rights, detail) values ($1, $2, $3, $4, $5, $6, 'preflight', $7, $8) returning ${MOVE}`,
+      [newId(), begun.module, begun.direction, begun.from, begun.to, begun.address, JSON.stringify(begun.rights), JSON.stringify(begun.detail)],
+    );
+    return made!;
+  });
+
+export const record = (home: Site, move: Move, { phase, detail = {}, place, error = null, ended = false }: Change): Promise<Move> =>
+  atOnce(home, async () => {
+    const epoch = place ? await changePlace(home, move.module, place) : move.epoch;
+    const [changed] = await rows<Move>(
+      home,
+      `update placement.moves set phase = coalesce($2, phase), detail = detail || $3, epoch = $4, error = $5, updated_at = clock_timestamp(), ended_at = case when $6 then clock_timestamp() end
+       where id = $1 and ended_at is null returning ${MOVE}`,
+      [move.id, phase, JSON.stringify(detail), epoch, error, ended],
+    );
+    if (!changed) throw new Error(`The move of ${move.module} has been ended by another command.`);
+    return changed;
+  });
+
+async function changePlace(home: Site, module: string, change: PlaceChange): Promise<number> {
+  await rows(home, 'insert into placement.modules (module, epoch, held) values ($1, 0, false) on conflict do nothing', [module]);
+  const [changed] = await rows<{ epoch: number }>(
+    home,
+    `update placement.modules m set (epoch, held, database_url, address, next_url) = (select m.epoch + 1, held, database_url, address, next_url from jsonb_populate_record(m, $2))
+     where module = $1 returning epoch::float8 as epoch`,
+    [module, JSON.stringify(change)],
+  );
+  return changed!.epoch;
+}
+
+export interface Placed {
+  held: boolean;
+  database_url: string | null;
+  address: string | null;
+}
+
+/** Where hosts are told that a module is. */
+export async function placeOf(home: Site, module: string): Promise<Placed> {
+  const [found] = await rows<Placed>(home, 'select held, database_url, address from placement.modules where module = $1', [module]);
+  return found ?? { held: false, database_url: null, address: null };
+}
+
+export interface Host {
+  address: string;
+  modules: string[];
+  edge: boolean;
+  /** of the module that is asked for: what it has followed, and the database that it reaches */
+  epoch: number;
+  reaches: string | null;
+}
+
+/** Processes that were there just now; they show themselves every two seconds. */
+export const liveHosts = (home: Site, module: string): Promise<Host[]> =>
+  rows<Host>(
+    home,
+    `select address, modules, edge, coalesce((followed -> $1 ->> 'epoch')::float8, 0) as epoch, followed -> $1 ->> 'reaches' as reaches
+     from placement.hosts where seen_at > clock_timestamp() - interval '6 seconds' order by started_at`,
+    [module],
+  );
