@@ -19,6 +19,8 @@ export interface LongRun {
 export interface LongOutcome {
   /** that were tried */
   cases: number;
+  /** that there are, where the time may have been too short for all */
+  of?: number;
   failures: string[];
 }
 

@@ -31,6 +31,8 @@ const shippingAddress = { name: '김미나', phone: '010-1234-5678', country: 'K
 const MINUTE = 60_000;
 /** A late verdict comes after 2 s, and the looks at it after 1, 2 and 4 s. */
 const LATE = 7_000;
+/** A payment that is not decided is looked at every five minutes; a look that was interrupted is one of those. */
+const NEXT_LOOK = 5 * MINUTE;
 
 function orderOf(shop: CrashShop, email: string, token: string, source?: object): Sent {
   const goods = source ?? { currency: 'KRW', codes: [CODE], lines: shop.variants.map((variantId, index) => ({ variantId, quantity: 2 - index })) };
@@ -147,6 +149,7 @@ export const FLOWS: Readonly<Record<string, Flow>> = {
   },
   'paid after expiry': {
     ends: 'expired',
+    takes: NEXT_LOOK,
     async walk(shop, { begin, email }) {
       const told = await order(shop, email, 'sandbox_late');
       await shop.admin.query(`update payment.sandbox_charges set decided_at = decided_at + interval '35 minutes' where payment_id = (select id from payment.payments where order_id = $1)`, [told.id]);
