@@ -19,6 +19,11 @@ const EFFECTS: [string, () => Promise<{ path: string; body: object; headers?: Re
     const [variantId, cartId] = [await at.shop.sell(), await at.fill()];
     return { path: `/carts/${cartId}/items`, body: { variantId, quantity: 1 }, other: { variantId, quantity: 2 }, count: async () => (await at.ask('GET', `/carts/${cartId}`)).body.lines[0]?.quantity ?? 0 };
   }],
+  ['an item that is put into a cart as it was read', async () => {
+    const [variantId, cartId] = [await at.shop.sell(), await at.fill()];
+    const { headers } = await at.ask('GET', `/carts/${cartId}`);
+    return { path: `/carts/${cartId}/items`, headers: { 'if-match': headers.get('etag')! }, body: { variantId, quantity: 1 }, other: { variantId, quantity: 2 }, count: async () => (await at.ask('GET', `/carts/${cartId}`)).body.lines[0]?.quantity ?? 0 };
+  }],
   ['a delivery that is received', async () => {
     const variantId = await at.shop.sell({ stock: 0 });
     const delivery = (delta: number) => ({ adjustments: [{ variantId, kind: 'received', delta, note: '' }] });

@@ -14,6 +14,10 @@ import type { SalesTerms } from './pricing.ts';
 import type { Price } from './pricing-service.ts';
 
 type Carts = Pick<Orders, 'createCart' | 'getCart' | 'addItem' | 'setItemQuantity' | 'setEmail' | 'addCode' | 'removeCode' | 'mergeCart'>;
+interface OneCart {
+  cartId: string;
+  viewer: Viewer;
+}
 type Callees = { catalog: Catalog; inventory: Inventory; coupon: Coupon; price: Price };
 
 /** What is changed is changed under the cart's row lock; what is answered is priced after that, outside of it. */
@@ -37,25 +41,27 @@ export function createCartService({ db, now }: ModuleContext, { catalog, invento
       const { currency } = await openCart(cartId, viewer);
       const { variants } = await catalog.priceVariants({ currency, variantIds: [variantId] });
       const problem = variants[0] ? variants[0].problem : 'unknown_variant';
-      if (problem) throw conflict('item_unavailable', 'This item cannot be bought in the currency of the cart.', { lines: [{ variantId, problem }] });
-      return change({ cartId, viewer, version }, async (trx, cart) => {
-        const isNew = await noteOperation(trx, { id: operationId, cartId, at: now() });
-        return isNew ? addItem(cart, { id: newId(), variantId, quantity }) : cart;
+      return decide({ cartId, viewer }, async (trx, cart) => {
+        // A repeat comes first: what it added may be why it would be refused now.
+        if (!(await noteOperation(trx, { id: operationId, cartId, at: now() }))) return cart;
+        if (problem) throw conflict('item_unavailable', 'This item cannot be bought in the currency of the cart.', { lines: [{ variantId, problem }] });
+        assertChangeable(cart, version);
+        return addItem(cart, { id: newId(), variantId, quantity });
       });
     },
 
-    setItemQuantity: ({ itemId, quantity, ...cart }) => change(cart, async (_, found) => setQuantity(found, itemId.toLowerCase(), quantity)),
+    setItemQuantity: ({ itemId, quantity, ...cart }) => change(cart, (found) => setQuantity(found, itemId.toLowerCase(), quantity)),
 
-    setEmail: ({ email, ...cart }) => change(cart, async (_, found) => ({ ...found, email })),
+    setEmail: ({ email, ...cart }) => change(cart, (found) => ({ ...found, email })),
 
     async addCode({ code, ...cart }) {
       const { currency, customerId } = await openCart(cart.cartId, cart.viewer);
       const { codes } = await coupon.quote({ customerId, email: null, currency, lines: [], shipping: 0, codes: [code] });
       if (codes.some(({ reason }) => reason === 'unknown_code')) throw invalid('unknown_code', 'There is no such code.');
-      return change(cart, async (_, found) => addCode(found, code));
+      return change(cart, (found) => addCode(found, code));
     },
 
-    removeCode: ({ code, ...cart }) => change(cart, async (_, found) => removeCode(found, code)),
+    removeCode: ({ code, ...cart }) => change(cart, (found) => removeCode(found, code)),
 
     async mergeCart(input) {
       return present(await transaction(db, (trx) => mergeCart(trx, input, now())));
@@ -65,6 +71,8 @@ export function createCartService({ db, now }: ModuleContext, { catalog, invento
   async function begin(trx: Transaction, cart: Pick<Cart, 'id' | 'customerId' | 'currency' | 'updatedAt'>, terms: SalesTerms) {
     if (cart.customerId) {
       await lockCustomer(trx, cart.customerId);
+      const first = await findCart(trx, cart.id);
+      if (first) return first;
       const known = await findActiveCart(trx, cart.customerId);
       if (known?.currency === cart.currency) return known;
       // Something may be added to it, or it may be ordered, until it is locked.
@@ -81,15 +89,18 @@ export function createCartService({ db, now }: ModuleContext, { catalog, invento
     return cart;
   }
 
-  async function change(
-    { cartId, viewer, version }: { cartId: string; viewer: Viewer; version?: number | undefined },
-    decide: (trx: Transaction, cart: Cart) => Promise<Cart>,
-  ) {
+  function change({ version, ...cart }: OneCart & { version?: number | undefined }, become: (cart: Cart) => Cart) {
+    return decide(cart, async (_, found) => {
+      assertChangeable(found, version);
+      return become(found);
+    });
+  }
+
+  async function decide({ cartId, viewer }: OneCart, become: (trx: Transaction, cart: Cart) => Promise<Cart>) {
     const cart = await transaction(db, async (trx) => {
       const [found] = await lockCarts(trx, [cartId]);
       assertOpenTo(found, viewer);
-      assertChangeable(found, version);
-      return saveCart(trx, found, await decide(trx, found), now());
+      return saveCart(trx, found, await become(trx, found), now());
     });
     return present(cart);
   }

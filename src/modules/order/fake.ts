@@ -137,24 +137,25 @@ export function createFakeOrders(now: () => Date = () => new Date()): FakeOrders
 
     async createCart({ cartId, viewer, currency }) {
       const customerId = viewer.kind === 'customer' ? viewer.customerId : null;
-      const active = customerId ? activeCartOf(customerId) : undefined;
+      const known = cartsById.get(cartId);
+      const active = customerId && !known ? activeCartOf(customerId) : undefined;
       if (active) {
         const continued = carts.inCurrency(active, terms(currency));
         return present(continued === active ? active : saveCart(continued));
       }
-      const known = cartsById.get(cartId);
       if (!known) cartsById.set(cartId, { id: cartId, state: 'active', customerId, email: null, currency, terms: terms(currency), version: 1, lines: [], codes: [], updatedAt: now() });
       return present(openCart(cartId, viewer));
     },
     getCart: async ({ cartId, viewer }) => present(openCart(cartId, viewer)),
-    addItem: async ({ operationId, variantId, quantity, ...cart }) =>
-      change(cart, (found) => {
+    addItem: async ({ operationId, variantId, quantity, ...cart }) => {
+      if (operations.has(operationId)) return present(openCart(cart.cartId, cart.viewer));
+      return change(cart, (found) => {
         if (!variants.has(variantId)) throw conflict('item_unavailable', 'This item cannot be bought in the currency of the cart.');
-        if (operations.has(operationId)) return found;
         const added = carts.addItem(found, { id: newId(), variantId, quantity });
         operations.add(operationId);
         return added;
-      }),
+      });
+    },
     setItemQuantity: async ({ itemId, quantity, ...cart }) => change(cart, (found) => carts.setQuantity(found, itemId, quantity)),
     setEmail: async ({ email, ...cart }) => change(cart, (found) => ({ ...found, email })),
     addCode: async ({ code, ...cart }) =>

@@ -29,11 +29,12 @@ describe('a cart', () => {
     const viewer = customer(newId());
     const open = (currency: 'KRW' | 'USD') => shop.orders.createCart({ cartId: newId(), viewer, currency });
     const { id: cartId } = await open('KRW');
+    const again = () => shop.orders.createCart({ cartId, viewer, currency: 'KRW' });
     expect(await open('USD')).toMatchObject({ id: cartId, currency: 'USD', version: 2 });
     const filled = await add(cartId, shop.sell({ prices: { USD: 990 } }), { viewer });
     expect(filled).toMatchObject({ currency: 'USD', totals: { shipping: 800, total: 1_790 } });
     await expect(open('KRW')).rejects.toMatchObject({ code: 'conflict', reason: 'currency_mismatch', details: { currency: 'USD' } });
-    expect(await open('USD')).toEqual(filled);
+    expect([await open('USD'), await again()]).toEqual([filled, filled]);
     await shop.orders.setItemQuantity({ cartId, viewer, itemId: filled.lines[0]!.id, quantity: 0 });
     expect(await Promise.all(times(4, () => open('KRW')))).toMatchObject(times(4, () => ({ id: cartId, currency: 'KRW', version: 5 })));
   });
@@ -119,6 +120,21 @@ describe('a cart', () => {
     const cart = await shop.orders.getCart({ cartId, viewer: GUEST });
     expect(Object.fromEntries(cart.lines.map((line) => [line.variantId, line.quantity]))).toEqual({ [variantId]: 20, [another]: 2 });
     expect(cart.version).toBe(22);
+  });
+
+  it('answers a repeat with the cart as it is, whatever became of cart and item since', async () => {
+    const { productId, variantId } = shop.catalog.addProduct({ prices: { KRW: 20_000 } });
+    shop.inventory.arrange(variantId, 10);
+    const cartId = await shop.openCart(GUEST);
+    const [first, refused] = [{ operationId: newId(), version: 1 }, { operationId: newId(), version: 1 }];
+    expect(await add(cartId, variantId, first)).toMatchObject({ version: 2 });
+    await expect(add(cartId, variantId, refused)).rejects.toEqual(refusal('version_mismatch'));
+    expect(await add(cartId, variantId, first)).toMatchObject({ version: 2, lines: [{ quantity: 1 }] });
+    expect(await add(cartId, variantId, { ...refused, version: 2 })).toMatchObject({ version: 3, lines: [{ quantity: 2 }] });
+    await shop.place({ source: { kind: 'cart', cartId }, expectedTotal: 43_000 });
+    await shop.catalog.setProductState({ id: productId, version: 2, state: 'archived' });
+    expect(await add(cartId, variantId, first)).toMatchObject({ state: 'ordered', lines: [{ quantity: 2 }] });
+    await expect(add(cartId, shop.sell())).rejects.toEqual(refusal('cart_not_active'));
   });
 
   it('is changed at the expected version only, when one is named', async () => {

@@ -28,7 +28,7 @@ describe('the fake of order', () => {
     expect(await orders.createCart({ cartId: newId(), viewer, currency: 'KRW' })).toMatchObject({ id: own, currency: 'KRW' });
     await orders.createCart({ cartId: guest, viewer: GUEST, currency: 'KRW' });
     const operationId = newId();
-    for (const _ of [1, 2]) await orders.addItem({ cartId: guest, viewer: GUEST, operationId, variantId, quantity: 1 });
+    for (const _ of [1, 2]) await orders.addItem({ cartId: guest, viewer: GUEST, operationId, variantId, quantity: 1, version: 1 });
     await orders.addCode({ cartId: guest, viewer: GUEST, code: 'ten' });
     await expect(orders.addCode({ cartId: guest, viewer: GUEST, code: 'NOPE' })).rejects.toEqual(refusal('unknown_code'));
     for (const _ of [1, 2]) expect(await orders.mergeCart({ cartId: guest, customerId })).toMatchObject({ id: own, lines: [{ quantity: 1 }], codes: [{ applied: false }] });
