@@ -14,13 +14,16 @@ const LAST = 2;
  */
 export function createAdmission(most: number) {
   let underWay = 0;
+  const assertRoom = (route: Route) => {
+    if (most > 0 && underWay >= most * timesOf(route)) {
+      throw unavailable('More is asked of the shop than it can answer; please try again in a moment.', 'overloaded');
+    }
+  };
   return {
     underWay: () => underWay,
     /** Work counts until it is done, also when its sender has gone. `most` 0: everybody may come in. */
     async admit<T>(route: Route, work: () => Promise<T>): Promise<T> {
-      if (most > 0 && underWay >= most * timesOf(route)) {
-        throw unavailable('More is asked of the shop than it can answer; please try again in a moment.', 'overloaded');
-      }
+      assertRoom(route);
       underWay += 1;
       try {
         return await work();
@@ -28,11 +31,15 @@ export function createAdmission(most: number) {
         underWay -= 1;
       }
     },
-    /** Not counted while it waits for its sender: a slow one, or many who mean harm, would keep the others out. */
-    async aside<T>(wait: () => Promise<T>): Promise<T> {
+    /**
+     * Not counted while it waits for its sender: a slow one, or many who mean harm, would keep the others out. It comes in
+     * again if there is room then, so that many who end together are not all let in.
+     */
+    async aside(route: Route, wait: () => Promise<void>): Promise<void> {
       underWay -= 1;
       try {
-        return await wait();
+        await wait();
+        assertRoom(route);
       } finally {
         underWay += 1;
       }

@@ -10,6 +10,12 @@ export interface StoredAnswer {
   headers: Record<string, string>;
 }
 
+/** One try at an operation. Each that takes it over holds it alone from then on. */
+export interface Run {
+  operationId: string;
+  holder: string;
+}
+
 /** What a client was told, and by which operation. */
 export interface ToldAnswer {
   operation: string;
@@ -45,25 +51,26 @@ export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
  * same operation id: effects are idempotent by that id, so record and effect cannot part.
  */
 export function createIdempotencyStore(db: Database, now: () => Date) {
+  const heldBy = ({ operationId, holder }: Run) => db('idempotency_records').where({ id: operationId, holder, state: 'running' });
   return {
     /** The operation to run, or the answer it had. Throws `idempotency_key_in_use` or `idempotency_key_reused`. */
-    async begin(claim: IdempotencyClaim): Promise<{ operationId: string } | { answer: StoredAnswer }> {
+    async begin(claim: IdempotencyClaim): Promise<Run | { answer: StoredAnswer }> {
       const at = now();
-      const [mine] = await rows<{ id: string }>(
+      const [mine] = await rows<Run>(
         db,
-        `insert into idempotency_records as r (id, scope, key, fingerprint, state, lease_until, created_at)
-         values (:id, :scope, :key, :fingerprint, 'running', :lease, :at)
+        `insert into idempotency_records as r (id, holder, scope, key, fingerprint, state, lease_until, created_at)
+         values (:id, :id, :scope, :key, :fingerprint, 'running', :lease, :at)
          on conflict (scope, key) do update set
            id = case when r.created_at < :oldest then excluded.id else r.id end,
-           fingerprint = excluded.fingerprint, state = 'running', lease_until = excluded.lease_until,
+           holder = excluded.holder, fingerprint = excluded.fingerprint, state = 'running', lease_until = excluded.lease_until,
            status = null, body = null, headers = null,
            created_at = case when r.created_at < :oldest then excluded.created_at else r.created_at end
          where r.created_at < :oldest
             or (r.state = 'running' and r.lease_until < :at and r.fingerprint = excluded.fingerprint)
-         returning r.id`,
+         returning r.id as "operationId", r.holder`,
         { ...claim, id: newId(), at, lease: inSeconds(at, LEASE_SECONDS), oldest: inSeconds(at, -KEPT_HOURS * 3_600) },
       );
-      if (mine) return { operationId: mine.id };
+      if (mine) return mine;
       const [known] = await rows<StoredAnswer & { fingerprint: string; state: string }>(
         db,
         'select fingerprint, state, status, body, headers from idempotency_records where scope = :scope and key = :key',
@@ -75,18 +82,19 @@ export function createIdempotencyStore(db: Database, now: () => Date) {
     },
 
     /** Runs what was begun, which nobody takes over for as long as it runs here. */
-    async hold<T>(operationId: string, run: () => Promise<T>): Promise<T> {
-      const renew = () => db('idempotency_records').where({ id: operationId, state: 'running' }).update({ lease_until: inSeconds(now(), LEASE_SECONDS) });
+    async hold<T>(run: Run, work: () => Promise<T>): Promise<T> {
+      const renew = () => heldBy(run).update({ lease_until: inSeconds(now(), LEASE_SECONDS) });
       // A renewal that fails is made up for by the next one.
       const renewal = setInterval(() => void renew().catch(() => undefined), RENEWED_SECONDS * 1_000);
-      return run().finally(() => clearInterval(renewal));
+      return work().finally(() => clearInterval(renewal));
     },
 
-    /** `operation`: by its name in the API. */
-    async finish(operationId: string, answer: StoredAnswer, operation: string): Promise<void> {
-      await db('idempotency_records')
-        .where({ id: operationId })
-        .update({ state: 'done', status: answer.status, body: answer.body, headers: JSON.stringify(answer.headers), operation });
+    /** What to answer: when another run took over and kept an answer first, that one. `operation`: by its name in the API. */
+    async finish(run: Run, answer: StoredAnswer, operation: string): Promise<StoredAnswer> {
+      const kept = await heldBy(run).update({ state: 'done', status: answer.status, body: answer.body, headers: JSON.stringify(answer.headers), operation });
+      if (kept > 0) return answer;
+      const other = await db('idempotency_records').where({ id: run.operationId, state: 'done' }).first('status', 'body', 'headers');
+      return other ?? answer;
     },
 
     /** The newest answers that told of an effect to these operations, and how many there are. For whoever reads back what was told. */
@@ -99,8 +107,8 @@ export function createIdempotencyStore(db: Database, now: () => Date) {
     },
 
     /** The run failed on our side: the next request with the key may take it over at once. */
-    async abandon(operationId: string): Promise<void> {
-      await db('idempotency_records').where({ id: operationId, state: 'running' }).update({ lease_until: inSeconds(now(), -1) });
+    async abandon(run: Run): Promise<void> {
+      await heldBy(run).update({ lease_until: inSeconds(now(), -1) });
     },
 
     /** Deletes what is older than a day. */

@@ -9,7 +9,7 @@ import { newId } from '../shared/ids.ts';
 import { inSpan } from '../shared/spans.ts';
 import type { Admission } from './admission.ts';
 import { authorize } from './authentication.ts';
-import { claimOf, type IdempotencyStore, type StoredAnswer } from './idempotency.ts';
+import { claimOf, type IdempotencyStore, type Run, type StoredAnswer } from './idempotency.ts';
 import { parseJsonBody } from './json-body.ts';
 import { invalidInput, problemOf } from './problem.ts';
 
@@ -33,7 +33,7 @@ export function serveRoute(route: Route, serving: Serving): RequestHandler {
     if (route.guarded === true) await serving.guard(req, res, () => undefined);
     const principal = await serving.authenticate(req.header('authorization'));
     authorize(principal, route.access);
-    await serving.admission.aside(() => bodyRead(req, res));
+    await serving.admission.aside(route, () => bodyRead(req, res));
     const call = readCall(route, req, principal);
     if (typeof route.guarded === 'function' && route.guarded(call.body)) await serving.guard(req, res, () => undefined);
     res.vary('authorization').setHeader('cache-control', route.cacheable && principal.kind === 'guest' ? 'no-cache' : 'no-store');
@@ -93,24 +93,24 @@ async function answerOnce(route: Route, call: AnyCall, serving: Serving): Promis
   if (!call.claim || route.idempotency === 'module') return rendered(route, await route.handle(call as never));
   const begun = await serving.idempotency.begin(call.claim);
   if ('answer' in begun) return { ...begun.answer, headers: { ...begun.answer.headers, 'idempotent-replayed': 'true' } };
-  return runAndKeep(route, { ...call, operationId: begun.operationId }, serving);
+  return runAndKeep(route, { ...call, operationId: begun.operationId }, begun, serving);
 }
 
 /** Refusals are kept like answers; trouble on our side is not, so that the client may try again with its key. */
-async function runAndKeep(route: Route, call: AnyCall, { idempotency, log }: Serving): Promise<StoredAnswer> {
+async function runAndKeep(route: Route, call: AnyCall, run: Run, { idempotency, log }: Serving): Promise<StoredAnswer> {
   try {
-    const answer = rendered(route, await idempotency.hold(call.operationId, () => route.handle(call as never)));
-    await idempotency.finish(call.operationId, answer, route.operationId);
-    return answer;
+    const answer = rendered(route, await idempotency.hold(run, () => route.handle(call as never)));
+    return await idempotency.finish(run, answer, route.operationId);
   } catch (error) {
     const known = toAppError(error);
     if (isOurs(known)) {
-      await idempotency.abandon(call.operationId).catch((err: unknown) => log.warn({ err }, 'an idempotency record stays until its lease ends'));
+      await idempotency.abandon(run).catch((err: unknown) => log.warn({ err }, 'an idempotency record stays until its lease ends'));
       throw error;
     }
     const problem = problemOf(known);
     const refusal = { status: problem.status, body: JSON.stringify(problem), headers: { 'content-type': 'application/problem+json' } };
-    await idempotency.finish(call.operationId, refusal, route.operationId);
+    const kept = await idempotency.finish(run, refusal, route.operationId);
+    if (kept !== refusal) return kept;
     throw error;
   }
 }

@@ -118,9 +118,23 @@ describe('a place in the shop', () => {
     const sent = await fill(LIMIT, read);
     finish();
     expect(await sent()).toEqual([200, 200]);
+    const room = LIMIT * 1.5;
+    for (const socket of slow.slice(0, room)) socket.write('}');
+    await expect.poll(() => entered).toBe(before + LIMIT + room);
+    expect([await status(read()), await status(change())]).toEqual([503, 503]);
+    for (const socket of slow) socket.destroy();
+  });
+
+  it('is asked for again by who has said it: of many who end together, so many come in as there is room for', async () => {
+    const slow = await Promise.all(Array.from({ length: LIMIT * 10 }, beginChange));
+    const [before, room] = [entered, LIMIT * 1.5];
+    let refused = 0;
+    for (const socket of slow) socket.on('data', (told) => (refused += String(told).includes('"overloaded"') ? 1 : 0));
     for (const socket of slow) socket.write('}');
-    await expect.poll(() => entered).toBe(before + LIMIT + slow.length);
-    expect(await status(pay())).toBe(503);
+    await expect.poll(() => refused + entered - before).toBe(slow.length);
+    expect(entered - before).toBe(room);
+    finish();
+    await fill(LIMIT, read);
     for (const socket of slow) socket.destroy();
   });
 });

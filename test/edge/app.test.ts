@@ -8,6 +8,8 @@ import { createTestApp } from '../support/app.ts';
 
 const seen: string[] = [];
 let failures = 0;
+let frozen = 0;
+let ahead = 0;
 let release: () => void = () => undefined;
 const Thing = z.object({ name: z.string(), by: z.string() });
 const common = { tag: 'test', summary: 'for tests' };
@@ -22,6 +24,10 @@ const routes = [
       if (body.name === 'taken') throw conflict('name_taken', 'That name is taken.', { name: body.name });
       if (body.name === 'flaky' && (failures += 1) === 1) throw unavailable();
       if (body.name === 'slow') await new Promise<void>((resolve) => { release = resolve; });
+      if (body.name === 'frozen' && (frozen += 1) === 1) {
+        await new Promise<void>((resolve) => { release = resolve; });
+        throw conflict('name_taken', 'That name is taken.');
+      }
       if (body.name === 'deep') throw conflict('too_deep', 'Deep.', JSON.parse(`{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`) as Record<string, unknown>);
       if (body.name === 'broken') throw new Error('select secret_column from somewhere');
       return { body: { name: body.name, by: operationId, secret: 'left out' } };
@@ -54,7 +60,7 @@ const routes = [
 const ID = '01900000-0000-7000-8000-00000000abcd';
 let api: Awaited<ReturnType<typeof createTestApp>>;
 beforeAll(async () => {
-  api = await createTestApp(routes);
+  api = await createTestApp(routes, () => new Date(Date.now() + ahead));
 });
 afterAll(() => api.close());
 
@@ -181,6 +187,16 @@ describe('Idempotency-Key', () => {
     await expect.poll(async () => (await create('slow', 'key-5')).status).toBe(409);
     release();
     expect((await first).status).toBe(201);
+  });
+
+  it('has one answer, also for a run that froze and was taken over', async () => {
+    const first = create('frozen', 'key-8').then((answer) => answer);
+    await expect.poll(async () => (await create('frozen', 'key-8')).status).toBe(409);
+    ahead += 16_000;
+    const { body } = await create('frozen', 'key-8').expect(201);
+    release();
+    expect(await first).toMatchObject({ status: 201, body });
+    expect((await create('frozen', 'key-8').expect(201)).body).toEqual(body);
   });
 
   it('belongs to one account', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createIdempotencyStore } from '../../src/edge/idempotency.ts';
+import { createIdempotencyStore, type Run } from '../../src/edge/idempotency.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createTestContext, type TestContext } from '../support/module-context.ts';
 
@@ -15,17 +15,39 @@ const claim = () => ({ scope: 'guest', key: newId(), fingerprint: 'a request' })
 const pass = (seconds: number) => void (context.clock.now = new Date(context.clock.now.getTime() + seconds * 1_000));
 const answer = { status: 201, body: '{"made":true}', headers: { 'content-type': 'application/json' } };
 const leaseOf = (id: string) => context.db('idempotency_records').where({ id }).first('lease_until').then((record) => record.lease_until as Date);
-const operationOf = async (begun: ReturnType<typeof store.begin>) => ((await begun) as { operationId: string }).operationId;
+const runOf = async (begun: ReturnType<typeof store.begin>) => (await begun) as Run;
 
 describe('a record of an Idempotency-Key', () => {
   it('is taken over, as the same operation, when its run died', async () => {
     const mine = claim();
-    const operationId = await operationOf(store.begin(mine));
+    const { operationId } = await runOf(store.begin(mine));
     await expect(store.begin(mine)).rejects.toMatchObject({ reason: 'idempotency_key_in_use' });
     pass(16);
     await expect(store.begin({ ...mine, fingerprint: 'another request' })).rejects.toMatchObject({ reason: 'idempotency_key_reused' });
-    expect(await operationOf(store.begin(mine))).toBe(operationId);
-    await store.finish(operationId, answer, 'makeThing');
+    const next = await runOf(store.begin(mine));
+    expect(next.operationId).toBe(operationId);
+    expect(await store.finish(next, answer, 'makeThing')).toEqual(answer);
+    expect(await store.begin(mine)).toEqual({ answer });
+  });
+
+  it('is of the run that took it over alone: the one before, if it lives after all, answers what is kept', async () => {
+    const [mine, late] = [claim(), { ...answer, status: 500 }];
+    const frozen = await runOf(store.begin(mine));
+    pass(16);
+    const next = await runOf(store.begin(mine));
+    await store.abandon(frozen);
+    await expect(store.begin(mine)).rejects.toMatchObject({ reason: 'idempotency_key_in_use' });
+    expect(await store.finish(frozen, late, 'makeThing')).toEqual(late);
+    await store.finish(next, answer, 'makeThing');
+    expect(await store.finish(frozen, late, 'makeThing')).toEqual(answer);
+    expect(await store.begin(mine)).toEqual({ answer });
+  });
+
+  it('is finished by a run that was late, when nobody took over', async () => {
+    const mine = claim();
+    const late = await runOf(store.begin(mine));
+    pass(16);
+    await store.finish(late, answer, 'makeThing');
     expect(await store.begin(mine)).toEqual({ answer });
   });
 
@@ -39,17 +61,17 @@ describe('a record of an Idempotency-Key', () => {
 
   it('is not taken over while its run lives, however long that takes', async () => {
     const mine = claim();
-    const operationId = await operationOf(store.begin(mine));
+    const run = await runOf(store.begin(mine));
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    const run = Promise.withResolvers<void>();
-    const running = store.hold(operationId, () => run.promise);
+    const work = Promise.withResolvers<void>();
+    const running = store.hold(run, () => work.promise);
     for (const renewal of [1, 2, 3, 4]) {
       pass(10);
       vi.advanceTimersByTime(5_000);
-      await expect.poll(() => leaseOf(operationId), { message: `renewal ${renewal}` }).toEqual(new Date(context.now().getTime() + 15_000));
+      await expect.poll(() => leaseOf(run.operationId), { message: `renewal ${renewal}` }).toEqual(new Date(context.now().getTime() + 15_000));
       await expect(store.begin(mine)).rejects.toMatchObject({ reason: 'idempotency_key_in_use' });
     }
-    run.resolve();
+    work.resolve();
     await running;
     expect(vi.getTimerCount()).toBe(0);
     vi.useRealTimers();
@@ -57,12 +79,12 @@ describe('a record of an Idempotency-Key', () => {
 
   it('ends after a day: the key begins something new', async () => {
     const mine = claim();
-    const operationId = await operationOf(store.begin(mine));
-    await store.finish(operationId, answer, 'makeThing');
+    const run = await runOf(store.begin(mine));
+    await store.finish(run, answer, 'makeThing');
     pass(24 * 3_600 - 1);
     expect(await store.begin(mine)).toEqual({ answer });
     pass(2);
-    expect(await operationOf(store.begin(mine))).not.toBe(operationId);
+    expect((await runOf(store.begin(mine))).operationId).not.toBe(run.operationId);
   });
 
   it('is tidied away after that, and nothing younger is', async () => {
