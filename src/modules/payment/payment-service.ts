@@ -10,8 +10,8 @@ import { createAuditService } from './audit-service.ts';
 import type { Payment, paymentContract, Payments } from './contract.ts';
 import { type Ledger, ledgerOf, type Operation } from './money-facts.ts';
 import { type OperationFlow, toOperation, type Wanted } from './operation-flow.ts';
-import { checkCapture, checkRefund, checkTerms, overdueFrom, type PaymentRecord, toMoneyEvents, toPayment } from './payment.ts';
-import { findEvents, findPayment, findPaymentOfOrder, insertEvents, insertPayment, listPayments } from './payment-repository.ts';
+import { checkCapture, checkRefund, checkTerms, isFirstRound, overdueFrom, type PaymentRecord, toMoneyEvents, toPayment } from './payment.ts';
+import { findEvents, findPayment, findPaymentOfOrder, insertEvents, insertPayment, listPayments, updatePayment } from './payment-repository.ts';
 import { type ProviderFlow, unknownProvider } from './provider-flow.ts';
 import type { Sandbox } from './sandbox/sandbox-provider.ts';
 import type { SettleFlow } from './settle-flow.ts';
@@ -95,7 +95,10 @@ export function createPaymentService(context: ModuleContext, { providers, operat
     },
   };
 
-  /** The order's payment, and the authorization to ask for when it is new. The order's id being unique decides who asks. */
+  /**
+   * The order's payment, and the authorization to ask for when it is new. The order's id being unique decides who asks. A
+   * repeat that is answered `processing` counts as a round: whoever asks has to publish what comes of it.
+   */
   async function begin(trx: Transaction, input: PayInput): Promise<{ payment: PaymentRecord; authorization?: Operation }> {
     const { token, ...terms } = input;
     const [id, at] = [newId(), now()];
@@ -107,6 +110,7 @@ export function createPaymentService(context: ModuleContext, { providers, operat
     if (!inserted) {
       const known = (await findPaymentOfOrder(trx, terms.orderId))!;
       checkTerms(known, terms);
+      if (isFirstRound(known)) await updatePayment(trx, { ...known, checks: 1 });
       return { payment: known };
     }
     if (free || inserted.closedAs) return { payment: inserted };

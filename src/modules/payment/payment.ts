@@ -40,6 +40,8 @@ export interface PaymentRecord extends Terms {
 
 /** A call is over, one way or the other, when its operation is older: whoever made it has died or lost the answer. */
 const STALE_AFTER = 15_000;
+/** So long does the caller of `pay` wait. */
+const PAY_ANSWERS_WITHIN = 10_000;
 /** seconds */
 const LONGEST_PAUSE = 300;
 
@@ -99,6 +101,12 @@ export function nextLook(payment: PaymentRecord, ledger: Ledger, now: Date): { c
   const isOwed = ledger.pending.length > 0 && !isWaitingForShopper;
   return { checks: 0, after: null, overdueAt: isOwed ? overdueFrom(now) : null };
 }
+
+/** Nobody was left with an answer of `processing` so far. */
+export const isFirstRound = ({ state, checks }: PaymentRecord): boolean => state === 'processing' && checks === 0;
+
+/** Whoever pays still waits for the answer; after that others may have been told how the payment stood. */
+export const isWaitedFor = ({ createdAt }: PaymentRecord, now: Date): boolean => now < later(createdAt, PAY_ANSWERS_WITHIN);
 
 export const overdueFrom = (now: Date): Date => later(now, STALE_AFTER);
 export const isStale = ({ at }: { at: Date }, now: Date): boolean => overdueFrom(at) <= now;

@@ -3,7 +3,7 @@ import { notFound } from '../../shared/errors.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import { paymentContract } from './contract.ts';
 import { type Fact, type Ledger, ledgerOf, type Operation, unknownOf } from './money-facts.ts';
-import { learn, type News, newsOf, nextLook, type PaymentRecord, toPayment } from './payment.ts';
+import { isFirstRound, isWaitedFor, learn, type News, newsOf, nextLook, type PaymentRecord, toPayment } from './payment.ts';
 import { findEvents, insertEvents, lockPayment, updatePayment } from './payment-repository.ts';
 import type { Answer, Charge, Reading } from './provider.ts';
 
@@ -28,7 +28,10 @@ export type SettleFlow = ReturnType<typeof createSettleFlow>;
  */
 export function createSettleFlow({ db, publish, queue, now }: ModuleContext) {
   return {
-    /** `toldDirectly`: the caller answers the outcome to whoever asked, so that it needs not be published. */
+    /**
+     * `toldDirectly`: the caller answers the outcome to whoever asked, so that it needs not be published, unless somebody
+     * was answered `processing` meanwhile: whoever asked may have lost the connection, and asked again.
+     */
     settle: (paymentId: string, heard: Heard, { toldDirectly = false } = {}): Promise<Settled> =>
       transaction(db, async (trx) => {
         const before = await lockPayment(trx, paymentId);
@@ -42,7 +45,8 @@ export function createSettleFlow({ db, publish, queue, now }: ModuleContext) {
         const changed = fresh.length > 0 || JSON.stringify(toPayment(learnt)) !== JSON.stringify(toPayment(before));
         const payment = { ...learnt, ...look, version: before.version + (changed ? 1 : 0) };
         await updatePayment(trx, payment);
-        if (!toldDirectly) await tell(trx, newsOf(before, payment), payment);
+        const isHeard = toldDirectly && isFirstRound(before) && isWaitedFor(before, now());
+        if (!isHeard) await tell(trx, newsOf(before, payment), payment);
         if (after !== null) await queue.enqueue(trx, 'check-payment', { paymentId, checks: payment.checks }, { startAfter: after });
         return { payment, ledger };
       }),

@@ -98,6 +98,52 @@ describe('an answer that was lost', () => {
   });
 });
 
+describe('a caller who lost the connection, while the provider has not answered yet,', () => {
+  const fact = { outcome: 'succeeded' as const, amount: 12_900, reason: '' };
+  const verdicts = {
+    captured: (operationId: string): Answer => {
+      const at = subject.context.clock.now;
+      const [authorization, capture] = (['authorization', 'capture'] as const).map((kind) => ({ ...fact, kind, operationId, reference: `sl_${operationId}`, at }));
+      return { outcome: 'known', charge: { reference: `sl_${operationId}`, at, nextActionUrl: null, facts: [authorization!, capture!] } };
+    },
+    declined: (): Answer => ({ outcome: 'declined', reason: 'card_declined' }),
+    action_required: (operationId: string): Answer => ({ outcome: 'known', charge: { reference: `sl_${operationId}`, at: subject.context.clock.now, nextActionUrl: 'https://bank.test/1', facts: [] } }),
+  };
+
+  async function paysSlowly(verdict: keyof typeof verdicts, meanwhile: (request: ReturnType<typeof order>) => Promise<void>) {
+    const { authorize } = company;
+    const asked = Promise.withResolvers<string>();
+    const answer = Promise.withResolvers<Answer>();
+    company.authorize = ({ operationId }) => (asked.resolve(operationId), answer.promise);
+    const request = order({ provider: 'company' });
+    const first = subject.payments.pay(request);
+    const operationId = await asked.promise.finally(() => (company.authorize = authorize));
+    await meanwhile(request);
+    answer.resolve(verdicts[verdict](operationId));
+    await first;
+    return request.orderId;
+  }
+
+  it.each(Object.keys(verdicts) as (keyof typeof verdicts)[])('and was answered `processing` when it asked again, hears %s as an event, once', async (verdict) => {
+    const orderId = await paysSlowly(verdict, async (request) => {
+      const again = [await subject.payments.pay(request), await subject.payments.pay(request)];
+      expect(again).toMatchObject([{ state: 'processing' }, { state: 'processing' }]);
+    });
+    expect(subject.newsOf(orderId)).toEqual([`payment.${verdict}`]);
+  });
+
+  it('and looked how the payment stands when `pay` should have answered, hears of it as an event', async () => {
+    const orderId = await paysSlowly('captured', async () => subject.after(10));
+    expect(subject.newsOf(orderId)).toEqual(['payment.captured']);
+  });
+
+  it('and asks again after the outcome is known, is answered it, and nothing is published', async () => {
+    const orderId = await paysSlowly('captured', async () => undefined);
+    expect(await stateOf(orderId)).toBe('captured');
+    expect(subject.newsOf(orderId)).toEqual([]);
+  });
+});
+
 describe('a process that dies', () => {
   async function diesInPay(behaviour: 'answers' | 'loses') {
     books.behaviour = behaviour;
