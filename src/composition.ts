@@ -71,7 +71,7 @@ export interface Kerf {
   service<C extends Contract>(contract: C): Service<C>;
   /** the public routes of every module, wherever it lives */
   routes: readonly Route[];
-  /** of the modules that run here, or did */
+  /** of the modules that run here */
   databases: ReadonlyMap<string, Database>;
   /** answers other processes' calls to the modules that run here */
   seam: RequestListener;
@@ -161,14 +161,22 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     }
   };
   let working = false;
-  const place = async (name: string, { held, databaseUrl: url, address }: Whereabouts) => {
+  const latest = new Map<string, Whereabouts>();
+  const place = async (name: string, whereabouts: Whereabouts) => {
+    const { held, databaseUrl: url, address } = whereabouts;
     if (held) return parts.has(name) ? poolOf(part(name).db).hold() : undefined;
     const isNew = !address && placement.hosts.includes(name) && !parts.has(name);
     if (isNew || parts.has(name)) poolOf(part(name).db).letGo(url ?? databaseUrl(name));
+    latest.set(name, whereabouts);
     if (isNew) await part(name).background.prepare?.();
+    // A later place may have been told meanwhile.
+    if (latest.get(name) !== whereabouts) return;
     const elsewhere = address ?? placement.addresses[name];
     if (elsewhere) addresses.set(name, elsewhere);
     else addresses.delete(name);
+    peers.forget(name, elsewhere);
+    if (isHere(name)) databases.set(name, part(name).db);
+    else databases.delete(name);
     await parts.get(name)?.work.set(working && isHere(name));
   };
   /** Routes know nothing but the contract: they are served where the edge is, and call it alike wherever the module is. */

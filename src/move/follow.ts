@@ -1,13 +1,14 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Client } from 'pg';
+import { Client, type QueryResultRow } from 'pg';
 import { newId } from '../shared/ids.ts';
 import type { Whereabouts } from '../placement/placement.ts';
 
 /** Milliseconds between looks; a notification is faster, but may be lost with its connection. */
 const LOOK_EVERY = 2_000;
-const CONNECT_AGAIN = 250;
+/** Milliseconds for one statement, or a connection: whoever asks because of a refusal waits no longer. */
+const PATIENCE = 2_000;
+const FAREWELL = 500;
 /** Who was not seen for so long is gone. */
 const GONE_AFTER = '1 minute';
 
@@ -22,11 +23,11 @@ export interface FollowerOptions {
 }
 
 export interface Follower {
-  /** what is known when this is called, by module; resolves when it was read once */
+  /** what is known now, by module */
   whereabouts(): Promise<ReadonlyMap<string, Whereabouts>>;
-  /** from now on each change is told, in order for each module, and what it answers is waited for */
-  follow(place: (module: string, place: Whereabouts) => Promise<void>): void;
-  /** reads it again at once; who waits is answered when what was read is followed, a held module as held */
+  /** from now on this process is known to whoever moves modules, and each change is told, again until it could be followed */
+  follow(place: (module: string, whereabouts: Whereabouts) => Promise<void>): void;
+  /** reads it again; resolves once `place` has heard of what was read */
   look(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -42,110 +43,142 @@ interface Row {
 
 /**
  * Follows the table that says where modules are, so that they can move while this process serves, and says there what it
- * has followed. While that database does not answer, what was known stays.
+ * has followed. While that database does not answer, what was known stays; nobody waits for it for long.
  */
 export function createFollower({ url, self, withRole, log }: FollowerOptions): Follower {
   const id = newId();
   const ended = new AbortController();
   const followed = new Map<string, string>();
-  let tell: ((module: string, place: Whereabouts) => Promise<void>) | undefined;
-  let client: Client | undefined;
-  let looking: Promise<void> | undefined;
-  let again = false;
+  let place: ((module: string, whereabouts: Whereabouts) => Promise<void>) | undefined;
+  let connecting: Promise<Client> | undefined;
+  let current: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
 
-  async function connected(): Promise<Client> {
-    if (client) return client;
-    const made = new Client({ connectionString: url, application_name: 'kerf placement', keepAlive: true, connectionTimeoutMillis: 3_000 });
-    made.on('error', () => undefined);
-    made.once('end', () => client === made && (client = undefined));
+  const connected = () =>
+    (connecting ??= connect().catch((error: unknown) => {
+      connecting = undefined;
+      throw error;
+    }));
+
+  async function connect(): Promise<Client> {
+    ended.signal.throwIfAborted();
+    const made = clientTo(url);
+    made.once('end', () => (connecting = undefined));
     made.on('notification', () => void look().catch(() => undefined));
-    await made.connect();
-    await made.query('listen kerf_placement');
-    client = made;
-    return made;
+    try {
+      await made.connect();
+      await made.query('listen kerf_placement');
+      return made;
+    } catch (error) {
+      await made.end().catch(() => undefined);
+      throw error;
+    }
   }
 
-  async function read(): Promise<Row[]> {
-    const asked = await connected();
-    // Seen and read in one turn: it is the whole cost of an idle process.
-    const { rows } = await asked.query<Row>(self ? { name: 'look', text: `${SEEN} ${LOOK}`, values: [id, self.address, self.modules, self.edge] } : LOOK);
-    return rows;
+  /** A server that has gone quiet is asked by another connection the next time. */
+  async function ask<R extends QueryResultRow>(text: string, values: unknown[] = []): Promise<R[]> {
+    const client = await connected();
+    try {
+      return (await client.query<R>(text, values)).rows;
+    } catch (error) {
+      connecting = undefined;
+      void client.end().catch(() => undefined);
+      throw error;
+    }
   }
 
-  const toPlace = ({ module, held, database_url: database, address }: Row): Whereabouts => ({
+  const toWhereabouts = ({ module, held, database_url: database, address }: Row): Whereabouts => ({
     held,
     ...(database && { databaseUrl: withRole(database, module) }),
     ...(address && address !== self?.address && { address }),
   });
 
   async function lookOnce(): Promise<void> {
-    for (const row of await read()) {
+    for (const row of await ask<Row & QueryResultRow>(LOOK)) {
       const mark = `${row.epoch} ${row.next_url ?? ''}`;
-      if (!tell || followed.get(row.module) === mark) continue;
+      if (!place || followed.get(row.module) === mark) continue;
       followed.set(row.module, mark);
-      // A pool that is held is drained by those who use it, who may be waiting for this very look.
-      void followOne(row, tell).catch((error: unknown) => log.error({ err: error, module: row.module }, 'a change of place could not be followed'));
+      // Not waited for: a pool that is held is drained by those who use it, who may be waiting for this very look.
+      void followOne(row, place).catch((error: unknown) => {
+        log.warn({ err: error, module: row.module }, 'a change of place could not be followed; it is tried again');
+        if (followed.get(row.module) === mark) followed.delete(row.module);
+      });
     }
   }
 
-  async function followOne(row: Row, place: NonNullable<typeof tell>): Promise<void> {
-    await place(row.module, toPlace(row));
+  async function followOne(row: Row, tell: NonNullable<typeof place>): Promise<void> {
+    await tell(row.module, toWhereabouts(row));
+    if (!self) return;
     const reaches = row.next_url && (await canReach(withRole(row.next_url, row.module))) ? row.next_url : null;
-    await (await connected()).query('update hosts set followed = followed || $2 where id = $1', [id, { [row.module]: { epoch: Number(row.epoch), reaches } }]);
+    await ask('update hosts set followed = followed || $2 where id = $1', [id, { [row.module]: { epoch: Number(row.epoch), reaches } }]);
   }
 
-  /** One look at a time; who asks while one is under way gets the next one. */
+  /** One at a time: who asks while one is under way shares the one after it. */
   function look(): Promise<void> {
-    if (looking) {
-      again = true;
-      return looking;
-    }
-    looking = (async () => {
-      do {
-        again = false;
-        await lookOnce();
-      } while (again);
-    })().finally(() => (looking = undefined));
-    return looking;
+    if (!current) return (current = lookOnce().finally(() => (current = undefined)));
+    next ??= current.catch(() => undefined).then(() => {
+      next = undefined;
+      return look();
+    });
+    return next;
+  }
+
+  /** A row that somebody deleted, because this process stood still, is filled again. */
+  async function beSeen(): Promise<void> {
+    if (!self) return;
+    const [row] = await ask<{ is_new: boolean }>(SEEN, [id, self.address, self.modules, self.edge]);
+    if (row?.is_new) followed.clear();
   }
 
   async function keepLooking(): Promise<void> {
+    let wellSince = true;
     while (!ended.signal.aborted) {
-      const failed = await look().then(() => false, () => true);
-      await delay(failed ? CONNECT_AGAIN : LOOK_EVERY, undefined, { ref: false, signal: ended.signal }).catch(() => undefined);
+      try {
+        await beSeen();
+        await look();
+        if (!wellSince) log.info('the placement is followed again');
+        wellSince = true;
+      } catch (error) {
+        if (wellSince && !ended.signal.aborted) log.warn({ err: error }, 'the placement cannot be followed; what was known stays');
+        wellSince = false;
+      }
+      await delay(LOOK_EVERY, undefined, { ref: false, signal: ended.signal }).catch(() => undefined);
     }
   }
 
   return {
-    whereabouts: async () => new Map((await read()).map((row) => [row.module, toPlace(row)])),
-    follow(place) {
-      tell = place;
+    whereabouts: async () => new Map((await ask<Row & QueryResultRow>(LOOK)).map((row) => [row.module, toWhereabouts(row)])),
+    follow(tell) {
+      place = tell;
       void keepLooking();
     },
     look,
     async stop() {
+      const client = await connecting?.catch(() => undefined);
       ended.abort();
-      const open = client;
-      if (!open) return;
-      await open.query('delete from hosts where id = $1', [id]).catch(() => undefined);
-      const gone = once(open, 'end');
-      await open.end().catch(() => undefined);
-      await gone;
+      if (!client) return;
+      if (place) await client.query('delete from hosts where id = $1', [id]).catch(() => undefined);
+      await Promise.race([client.end().catch(() => undefined), delay(FAREWELL, undefined, { ref: false })]);
     },
   };
 }
 
 const LOOK = 'select module, epoch, held, database_url, address, next_url from modules';
 const SEEN = `
-  with seen as (
-    insert into hosts (id, address, modules, edge) values ($1, $2, $3, $4) on conflict (id) do update set seen_at = clock_timestamp()
-  ), gone as (
+  with gone as (
     delete from hosts where seen_at < clock_timestamp() - interval '${GONE_AFTER}' and id <> $1
-  )`;
+  )
+  insert into hosts (id, address, modules, edge) values ($1, $2, $3, $4)
+  on conflict (id) do update set seen_at = clock_timestamp() returning xmax = 0 as is_new`;
+
+function clientTo(url: string): Client {
+  const client = new Client({ connectionString: url, application_name: 'kerf placement', keepAlive: true, connectionTimeoutMillis: PATIENCE, query_timeout: PATIENCE });
+  client.on('error', () => undefined);
+  return client;
+}
 
 async function canReach(url: string): Promise<boolean> {
-  const client = new Client({ connectionString: url, application_name: 'kerf placement', connectionTimeoutMillis: 3_000 });
-  client.on('error', () => undefined);
+  const client = clientTo(url);
   try {
     await client.connect();
     return true;

@@ -10,6 +10,8 @@ import type { Tls } from './tls.ts';
 export interface Peers {
   /** `address`: where the module is now; a client to where it was finishes what is under way */
   to<C extends Contract>(from: string, contract: C, address: string): Remote<C>;
+  /** clients of a module that is elsewhere now, or here; those that were finish what is under way */
+  forget(module: string, address: string | undefined): void;
   /** every client made so far; `check` compares contracts */
   all(): Remote<Contract>[];
   close(): Promise<void>;
@@ -33,6 +35,13 @@ export function createPeers({ log, ...options }: PeersOptions): Peers {
       remotes.set(edge, made);
       void known?.close();
       return made as Remote<C>;
+    },
+    forget(module, address) {
+      for (const [edge, remote] of remotes) {
+        if (remote.contract.module !== module || remote.address === address) continue;
+        remotes.delete(edge);
+        void remote.close();
+      }
     },
     all: () => [...remotes.values()],
     async close() {

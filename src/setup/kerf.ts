@@ -22,6 +22,9 @@ export interface OpenKerf {
   close(): Promise<void>;
 }
 
+/** What a command that changes nothing meets in a shop that was set up before modules could move: no role, no schema, no table. */
+const NOT_SET_UP: ReadonlySet<string> = new Set(['28P01', '28000', '3F000', '42P01', '42501']);
+
 /**
  * Databases ready and modules wired, nothing listening and nothing running in the background: what every command needs.
  * `address`: where this process answers others, if it does.
@@ -50,12 +53,12 @@ export async function openKerf(config: Config, options: { attach: boolean; exist
     });
     const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize, placement, ...(follower && { look: follower.look }), ...(service && { serviceKeys: service.keys }) });
     const changed = !options.existing && (await installation.migrate());
-    // A command that changes nothing may meet a shop that was set up before modules could move.
-    const moved = await follower?.whereabouts().catch((error: unknown) => {
-      if (options.existing) return new Map<never, never>();
+    const moved = await follower?.whereabouts().catch((error: { code?: string }) => {
+      if (options.existing && NOT_SET_UP.has(error.code ?? '')) return new Map<never, never>();
       throw error;
     });
-    for (const [module, whereabouts] of moved ?? []) await kerf.place(module, whereabouts);
+    // One that is held right now is none the less where it is: its database says who may use it, and the follower waits.
+    for (const [module, whereabouts] of moved ?? []) await kerf.place(module, { ...whereabouts, held: false });
     if (!options.existing) await kerf.prepare();
     return {
       kerf,

@@ -40,7 +40,7 @@ export function connect(options: DatabaseOptions): Database {
       keepAlive: true,
       ...(settings.length > 0 && { options: settings.join(' ') }),
     }),
-    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000, validate: address.isThere },
+    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000, validate: address.isGood },
     acquireConnectionTimeout: 2_000,
     log: SILENT,
   });
@@ -110,8 +110,9 @@ async function workUnspoiled<T>(trx: Transaction, work: (trx: Transaction) => Pr
 
 const isContention = (error: unknown) => ['40001', '40P01'].includes((error as { code?: string })?.code ?? '');
 
-/** Answers when the database does, within the pool's limits; throws `unavailable` otherwise. For readiness. */
+/** Answers when the database does, within the pool's limits, or while it is being moved; throws `unavailable` otherwise. For readiness. */
 export async function ping(db: Database): Promise<void> {
+  if (poolOf(db).isHeld()) return;
   await db.raw('select 1').catch(() => {
     throw unavailable('The database does not answer.');
   });

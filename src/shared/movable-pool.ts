@@ -14,6 +14,7 @@ export interface MovablePool {
   hold(): Promise<void>;
   /** connections are given again, and are to `url` from now on */
   letGo(url: string): void;
+  isHeld(): boolean;
   /** grows whenever the pool is held or let go */
   generation(): number;
   /**
@@ -52,7 +53,8 @@ export function movableAddress(first: string) {
         return { ...settings, connectionString: given, expirationChecker: () => given !== url };
       };
     },
-    isThere: ({ host, port, database }: Client) => there === `${host}:${port}/${database}`,
+    /** a script that failed may have left its transaction open, which would spoil it for whoever gets the connection next */
+    isGood: (connection: Client) => there === `${connection.host}:${connection.port}/${connection.database}` && ['I', null].includes(connection.getTransactionStatus()),
   };
 }
 
@@ -91,6 +93,7 @@ export function movable(db: Knex, point: (url: string) => void, look: () => Prom
       held?.resolve();
       held = drained = undefined;
     },
+    isHeld: () => held !== undefined,
     generation: () => generation,
     async hasMoved(error, since) {
       if (!isOfAPlace(error)) return false;

@@ -112,6 +112,14 @@ describe('a database that refuses', () => {
     expect([runs, await keys(here), await keys(there)]).toEqual([2, [], ['one', 'two']]);
   });
 
+  it('and refuses a script in the middle of its transaction, leaves nobody that connection', async () => {
+    await fence(here);
+    await expect(rows(db, 'begin; select * from rate_limits; commit')).rejects.toMatchObject({ code: '42501' });
+    await here.admin.query('grant all on all tables in schema edge to kerf_edge');
+    await insert('one');
+    expect(await keys(here)).toEqual(['one']);
+  });
+
   it('is believed when nothing has moved', async () => {
     await fence(here);
     await expect(insert('one')).rejects.toMatchObject({ code: '42501' });

@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createFollower, type Follower } from '../../src/move/follow.ts';
+import type { Whereabouts } from '../../src/placement/placement.ts';
+import { createLogger } from '../../src/shared/telemetry.ts';
+import { openTestDatabase } from '../support/database.ts';
+
+type Opened = Awaited<ReturnType<typeof openTestDatabase>>;
+
+let home: Opened;
+const open: Follower[] = [];
+beforeEach(async () => {
+  home = await openTestDatabase();
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((follower) => follower.stop()));
+  await home.close();
+});
+
+function createTestFollower(url = home.database.url('placement')): Follower {
+  const follower = createFollower({ url, self: { address: 'http://127.0.0.1:1', modules: ['coupon'], edge: false }, withRole: (to) => to, log: createLogger('silent') });
+  open.push(follower);
+  return follower;
+}
+
+const place = (held: boolean) =>
+  home.admin.query(`insert into placement.modules (module, epoch, held) values ('coupon', 1, $1) on conflict (module) do update set epoch = modules.epoch + 1, held = $1`, [held]);
+const hosts = async () => (await home.admin.query<{ followed: { coupon?: { epoch: number } } }>('select followed from placement.hosts')).rows.map(({ followed }) => followed.coupon?.epoch ?? null);
+const connections = async () => (await home.admin.query(`select 1 from pg_stat_activity where application_name = 'kerf placement' and datname = current_database()`)).rowCount;
+
+describe('a follower', () => {
+  it('is told of a change again until it could follow it', async () => {
+    const told: Whereabouts[] = [];
+    createTestFollower().follow(async (_, whereabouts) => {
+      told.push(whereabouts);
+      if (told.length === 1) throw new Error('Not now.');
+    });
+    await place(true);
+    await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);
+    expect(told).toEqual([{ held: true }, { held: true }]);
+  });
+
+  it('is there again, with all it follows, when somebody took it for gone', async () => {
+    createTestFollower().follow(async () => undefined);
+    await place(false);
+    await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);
+    await home.admin.query('delete from placement.hosts');
+    await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);
+  });
+
+  it('looks for all who ask, over one connection', async () => {
+    const follower = createTestFollower();
+    await Promise.all(Array.from({ length: 50 }, () => follower.look()));
+    expect(await connections()).toBe(1);
+  });
+
+  it('waits for no database that has gone quiet, neither to look nor to end', async () => {
+    const sockets: Socket[] = [];
+    const relay = createServer((socket) => {
+      const there = connect(Number(new URL(home.database.adminUrl).port), '127.0.0.1');
+      sockets.push(socket, there);
+      socket.pipe(there).pipe(socket);
+      for (const end of [socket, there]) end.on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
+    await once(relay, 'listening');
+    const url = new URL(home.database.url('placement'));
+    url.port = String((relay.address() as AddressInfo).port);
+    const follower = createTestFollower(url.toString());
+    await follower.look();
+    for (const socket of sockets) socket.unpipe().pause();
+    await expect(follower.look()).rejects.toThrow('timeout');
+    await follower.stop();
+    for (const socket of sockets) socket.destroy();
+    relay.close();
+  });
+});
