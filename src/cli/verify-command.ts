@@ -23,14 +23,14 @@ const invariants = (text: string) => {
 };
 
 /**
- * Exit codes: 0 everything holds, 1 something does not, 2 it could not be looked at. Changes nothing, and may run beside a
+ * Exit codes: 0 everything holds, 1 something does not, 2 it, or a part of it, could not be looked at. Changes nothing, and may run beside a
  * busy shop. With --json the report as `Report` in src/verify/verify.ts describes it.
  */
 export const verifyCommand = new Command('verify')
   .description('show that stock, coupons, money, histories and events add up, in whatever places the modules run')
   .option('--only <names>', `some of ${INVARIANTS.join(',')}; default: all`, invariants)
   .option('--grace <seconds>', 'how long modules may tell an order differently: events are on their way, interrupted flows recover', seconds, 60)
-  .option('--json', 'print { holds, orders, unconfirmed, findings: [{ invariant, violations, settling, told }], events, eventsNotLooked, kept }', false)
+  .option('--json', 'print { holds, orders, unconfirmed, findings: [{ invariant, looked, violations, settling, told }], events, eventsNotLooked, kept }', false)
   .action(async ({ only, grace, json }: { only?: Promised[]; grace: number; json: boolean }) => {
     const config = readConfig();
     const { kerf, installation, close } = await openKerf(config, { attach: true, existing: true, onProgress: progress, publicUrl: config.publicUrl ?? 'http://localhost:3000' });
@@ -56,4 +56,5 @@ export const verifyCommand = new Command('verify')
       .finally(() => Promise.all([close(), edge?.destroy()]));
     process.stdout.write(`${json ? JSON.stringify(report, undefined, 2) : formatReport(report)}\n`);
     if (!report.holds) process.exitCode = 1;
+    else if (report.findings.some(({ looked }) => !looked)) process.exitCode = 2;
   });

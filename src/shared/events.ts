@@ -58,7 +58,7 @@ export function createPublish(module: string, queue: Queue, listeners: (type: st
       });
       await queue.addEvents(
         trx,
-        events.flatMap((event) => subscribers.map((to) => ({ key: `${to}/${event.subject}`, data: { to, event, traceparent } }))),
+        events.flatMap((event) => subscribers.map((to) => ({ to, key: event.subject, data: { to, event, traceparent } }))),
       );
     });
   };

@@ -99,7 +99,7 @@ export async function tryAgain({ module, queue, db }: QueueOf, filter: EntryFilt
 
 /** Gives up on entries that are dead or retried: the next one of the aggregate goes on. They stay to be seen. Answers how many. */
 export const drop = ({ module, queue, db }: QueueOf, filter: EntryFilter): Promise<number> =>
-  change(db, `update "${module}_jobs".job set state = 'cancelled', deletion_seconds = 0 where ${MATCHES}`, bindings(queue, { ...filter, states: MENDABLE }));
+  change(db, `update "${module}_jobs".job set state = 'cancelled', completed_on = now(), deletion_seconds = 0 where ${MATCHES}`, bindings(queue, { ...filter, states: MENDABLE }));
 
 /** After a long outage there can be many. */
 const change = (db: Database, sql: string, values: ReturnType<typeof bindings>): Promise<number> =>
@@ -137,6 +137,26 @@ export async function depths(module: string, db: Database): Promise<QueueDepth[]
     const found = counted.find((row) => row.queue === queue);
     return { module, queue, waiting: Number(found?.waiting ?? 0), retrying: Number(found?.retrying ?? 0), dead: Number(found?.dead ?? 0), oldestSeconds: Number(found?.oldestSeconds ?? 0) };
   });
+}
+
+/**
+ * Deliveries that were due, or in hand with a sign of life, more than `grace` milliseconds ago, and how long for. None while
+ * anything is in hand with a newer sign of life or ended since: a backlog is worked off. What waits behind another is not due.
+ */
+export async function neglectedDeliveries(module: string, db: Database, grace: number): Promise<{ count: number; seconds: number }> {
+  const job = `"${module}_jobs".job`;
+  const [found] = await rows<{ count: string; seconds: string }>(
+    db,
+    `select count(*), coalesce(extract(epoch from now() - min(due)), 0) as seconds from (
+       select distinct on (singleton_key) case state when 'active' then heartbeat_on when 'failed' then null else start_after end as due
+       from ${job} where name = 'events' and state in ('created', 'retry', 'active', 'failed') and not blocked
+       order by singleton_key, state = 'failed' desc, state desc, created_on, id
+     ) as head where due < now() - :grace * interval '1 ms'
+       and not exists (select 1 from ${job} where name = 'events'
+         and (state = 'active' and heartbeat_on >= now() - :grace * interval '1 ms' or completed_on >= now() - :grace * interval '1 ms'))`,
+    { grace },
+  );
+  return { count: Number(found!.count), seconds: Number(found!.seconds) };
 }
 
 interface Row {

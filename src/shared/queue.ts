@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { currentContext, withDeadline, withTrace } from './context.ts';
 import { type Database, insideTransaction, outsideTransaction, type Transaction } from './database.ts';
 import { unavailable } from './errors.ts';
-import { failureAfter } from './queue-failure.ts';
+import { type Failure, failureAfter } from './queue-failure.ts';
 
 /**
  * The job queue of one module: pg-boss in the schema `<module>_jobs`, over the module's own pool, so that it moves with
@@ -12,8 +12,8 @@ import { failureAfter } from './queue-failure.ts';
  * ones of its aggregate behind it, until a person has it tried again: see queue-view.ts.
  */
 export interface Queue {
-  /** Adds to `events` inside the caller's transaction: there when it commits, gone when it rolls back. */
-  addEvents(trx: Transaction, entries: { key: string; data: object }[]): Promise<void>;
+  /** Adds to `events` inside the caller's transaction: there when it commits, gone when it rolls back. In order per listener and key. */
+  addEvents(trx: Transaction, entries: { to: string; key: string; data: object }[]): Promise<void>;
   /** Adds a job inside the caller's transaction. `startAfter`: seconds from now. */
   enqueue(trx: Transaction, name: string, data: object, options?: EnqueueOptions): Promise<void>;
   start(handlers: { events?: Handler; jobs?: Handler }): Promise<void>;
@@ -37,7 +37,11 @@ const RETRIES = { retryLimit: 2_000, retryDelay: 1, retryBackoff: true, retryDel
 const WORRYING_ATTEMPT = 12;
 /** What is done is kept for an hour; what waits, perhaps behind a dead one, is never dropped (ten years). */
 const KEEP = { deleteAfterSeconds: 3_600, retentionSeconds: 3_650 * 86_400 } as const;
-const WORKER = { batchSize: 20, pollingIntervalSeconds: 2, perJobResults: true, includeMetadata: true } as const;
+/** At most so many entries for one listener, or of one kind of job, are worked at once: who hangs takes no more than that. */
+const AT_ONCE_OF_ONE = 40;
+const WORKER = { batchSize: 20, groupConcurrency: AT_ONCE_OF_ONE, pollingIntervalSeconds: 2, perJobResults: true, includeMetadata: true } as const;
+/** Milliseconds after which nobody else waits for the slowest of a batch. */
+const RELIEF = 250;
 /** Milliseconds for one try: a batch ends with its slowest entry, and all of it expires after a minute. */
 const PATIENCE: Readonly<Record<QueueName, number>> = { events: 10_000, jobs: 50_000 };
 
@@ -80,29 +84,48 @@ export function createQueue(module: string, db: Database, log: Logger): Queue {
   };
   const work = async (queue: QueueName, handler: Handler) => {
     const id = await boss.work<Envelope, unknown, typeof WORKER>(queue, WORKER, async (jobs) => {
-      const settled = await Promise.all(jobs.map((job) => settle(job, handler, { patience: PATIENCE[queue], log })));
+      // From then on another worker fetches, and this one settles each entry by itself, ends with the slowest and is gone.
+      const late = Promise.withResolvers<void>();
+      const relief = setTimeout(() => {
+        late.resolve();
+        if (workers.get(queue) !== id) return;
+        void work(queue, handler);
+        void boss.offWork(queue, { id, wait: false });
+      }, RELIEF);
+      const settled = await Promise.all(jobs.map(async (job) => {
+        const outcome = await settle(job, handler, { patience: PATIENCE[queue], log });
+        void late.promise.then(() => settleEarly(queue, job, outcome));
+        return outcome;
+      })).finally(() => clearTimeout(relief));
       // The next of an aggregate could not be fetched before this one was settled: look again at once.
       wake(queue);
       return settled;
     });
     workers.set(queue, id);
   };
+  /** Harmless when the batch settles it again: only the try that was fetched is settled, and once. */
+  const settleEarly = async (queue: QueueName, job: JobWithMetadata<Envelope>, { status, output }: Outcome) => {
+    const settling = status === 'completed' ? boss.complete(queue, job) : boss.fail(queue, job, output);
+    await settling.then(() => wake(queue), (error: unknown) => log.warn({ err: error, job: job.id }, 'a queue entry is settled with its batch'));
+  };
 
   return {
     addEvents: (trx, entries) =>
-      add(trx, 'events', entries.map(({ key, data }) => ({ singletonKey: key, data }))),
+      add(trx, 'events', entries.map(({ to, key, data }) => ({ singletonKey: `${to}/${key}`, group: { id: to }, data }))),
     enqueue: (trx, name, data, { startAfter = 0 } = {}) =>
-      add(trx, 'jobs', [{ startAfter, data: { name, data, traceparent: currentContext()?.traceparent } satisfies Envelope }]),
+      add(trx, 'jobs', [{ startAfter, group: { id: name }, data: { name, data, traceparent: currentContext()?.traceparent } satisfies Envelope }]),
     async start({ events, jobs }) {
       await prepared();
       if (events) await work('events', events);
       if (jobs) await work('jobs', jobs);
     },
     async rest() {
-      await Promise.all([...workers].map(([queue, id]) => boss.offWork(queue, { id, wait: true })));
+      const worked = [...workers.keys()];
       workers.clear();
+      await Promise.all(worked.map((queue) => boss.offWork(queue, { wait: true })));
     },
     async stop() {
+      workers.clear();
       if (ready) await boss.stop({ graceful: true, timeout: 10_000, close: false });
     },
   };
@@ -119,16 +142,22 @@ async function prepare(boss: PgBoss): Promise<void> {
   }
 }
 
-async function settle(job: JobWithMetadata<Envelope>, handler: Handler, { patience, log }: { patience: number; log: Logger }) {
+interface Outcome {
+  id: string;
+  status: 'completed' | 'failed';
+  output?: Failure;
+}
+
+async function settle(job: JobWithMetadata<Envelope>, handler: Handler, { patience, log }: { patience: number; log: Logger }): Promise<Outcome> {
   const attempt = job.retryCount + 1;
   try {
     await withTrace(job.data.traceparent, () =>
       withDeadline(patience, () => within(patience, handler({ id: job.id, data: job.data, attempt }))),
     );
-    return { id: job.id, status: 'completed' as const };
+    return { id: job.id, status: 'completed' };
   } catch (error) {
     log[attempt < WORRYING_ATTEMPT ? 'warn' : 'error']({ err: error, job: job.id, queue: job.name, attempt }, 'a queue entry failed; it is tried again for about a week');
-    return { id: job.id, status: 'failed' as const, output: failureAfter(job.output, error, new Date()) };
+    return { id: job.id, status: 'failed', output: failureAfter(job.output, error, new Date()) };
   }
 }
 

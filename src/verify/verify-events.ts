@@ -1,6 +1,6 @@
 import type { Violation } from '../shared/audit.ts';
 import type { Database } from '../shared/database.ts';
-import { depths, type QueueDepth } from '../shared/queue-view.ts';
+import { depths, neglectedDeliveries, type QueueDepth } from '../shared/queue-view.ts';
 
 /** How a module's deliveries stand. What is retried or dead is seen by operators (`kerf events list`): nothing is lost. */
 export type EventsOf = Omit<QueueDepth, 'queue'>;
@@ -10,12 +10,12 @@ export async function readEvents(databases: ReadonlyMap<string, Database>): Prom
   return (await Promise.all([...databases].map(read))).flat();
 }
 
-/** Deliveries that are due for longer than the grace (milliseconds) and that nobody tries: no process works for the module. */
-export const neglected = (events: readonly EventsOf[], grace: number): Violation[] =>
-  events
-    .filter(({ waiting, retrying, oldestSeconds }) => waiting > 0 && retrying === 0 && oldestSeconds * 1_000 > grace)
-    .map(({ module, waiting, oldestSeconds }) => ({
-      invariant: 'events',
-      orderId: null,
-      message: `${waiting} deliveries of events from ${module} wait, the oldest for ${Math.round(oldestSeconds)} s, and nobody tries them: no process works for ${module}.`,
-    }));
+/** Deliveries that are due for longer than the grace (milliseconds) while nothing moves: no process works for the module. */
+export async function neglected(databases: ReadonlyMap<string, Database>, grace: number): Promise<Violation[]> {
+  const of = async ([module, db]: [string, Database]): Promise<Violation[]> => {
+    const { count, seconds } = await neglectedDeliveries(module, db, grace);
+    const message = `${count} deliveries of events from ${module} wait to be tried, the first for ${Math.round(seconds)} s, and nobody does: no process works for ${module}.`;
+    return count === 0 ? [] : [{ invariant: 'events', orderId: null, message }];
+  };
+  return (await Promise.all([...databases].map(of))).flat();
+}

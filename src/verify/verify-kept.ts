@@ -54,6 +54,8 @@ const TOLD_BY: Readonly<Record<string, (answer: unknown) => Told[]>> = {
   adjustStock: (answer) => Levels.parse(answer).levels.map(({ variantId, version }) => ({ kind: 'level', id: variantId, version })),
 };
 
+export const KEPT_OPERATIONS: readonly string[] = Object.keys(TOLD_BY);
+
 /** How a thing is read back; undefined, or `not_found`, when it is gone. */
 function readers({ service }: Ask): Record<Told['kind'], (id: string) => Promise<{ version: number } | undefined>> {
   const [catalog, coupon, inventory, orders, payments] = [service(catalogContract), service(couponContract), service(inventoryContract), service(orderContract), service(paymentContract)];
@@ -71,7 +73,7 @@ function readers({ service }: Ask): Record<Told['kind'], (id: string) => Promise
  * each thing that is not. The newest answers, so that it costs the same in a large shop.
  */
 export async function readKept(answers: Answers, kerf: Ask): Promise<Kept> {
-  const { newest, all } = await answers.told(Object.keys(TOLD_BY), MOST_ANSWERS);
+  const { newest, all } = await answers.told(KEPT_OPERATIONS, MOST_ANSWERS);
   const newestOf = new Map<string, Told & { operation: string }>();
   for (const { operation, body } of newest.toReversed()) {
     for (const told of TOLD_BY[operation]!(JSON.parse(body))) {

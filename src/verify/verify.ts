@@ -60,6 +60,8 @@ export interface Verification {
 
 export interface Finding {
   invariant: Promised;
+  /** false: what it is about is, at least in part, in databases that are not known here */
+  looked: boolean;
   /** how many do not hold */
   violations: number;
   /** how many do not agree yet, and have time to */
@@ -69,6 +71,7 @@ export interface Finding {
 }
 
 export interface Report {
+  /** nothing that was looked at is violated */
   holds: boolean;
   /** every order that any module names */
   orders: number;
@@ -124,16 +127,19 @@ export async function verify(sources: Sources, { only = INVARIANTS, databases, r
     }
   }
   const events = only.includes('events') ? await readEvents(databases) : [];
-  neglected(events, grace).forEach(tally.violation);
+  if (only.includes('events')) (await neglected(databases, grace)).forEach(tally.violation);
   const kept = (only.includes('kept') && (await readKept?.())) || null;
   kept?.sentences.forEach((message) => tally.violation({ invariant: 'kept', orderId: null, message }));
   if (only.includes('owner')) {
     const sentences = (await Promise.all(MODULES.map((module) => findForeignWriters(module, places)))).flat();
     sentences.forEach((message) => tally.violation({ invariant: 'owner', orderId: null, message }));
   }
+  const eventsNotLooked = only.includes('events') ? MODULES.filter((module) => !databases.has(module)) : [];
+  if (eventsNotLooked.length > 0) tally.notLooked('events');
+  if (!kept) tally.notLooked('kept');
+  if (places.length === 0) tally.notLooked('owner');
   const findings = tally.findings();
   const unconfirmed = Math.max(0, doubtful.length - looked);
-  const eventsNotLooked = only.includes('events') ? MODULES.filter((module) => !databases.has(module)) : [];
   return { holds: findings.every(({ violations }) => violations === 0), orders, unconfirmed, findings, events, eventsNotLooked, kept: kept && { looked: kept.looked, answers: kept.answers } };
 }
 
@@ -155,7 +161,7 @@ async function readAgain({ order, ...others }: Sources, orderId: string): Promis
 }
 
 function createTally(only: readonly Promised[]) {
-  const byInvariant = new Map(only.map((invariant): [Promised, Finding] => [invariant, { invariant, violations: 0, settling: 0, told: [] }]));
+  const byInvariant = new Map(only.map((invariant): [Promised, Finding] => [invariant, { invariant, looked: true, violations: 0, settling: 0, told: [] }]));
   return {
     violation(found: Violation): void {
       const finding = byInvariant.get(found.invariant);
@@ -165,6 +171,10 @@ function createTally(only: readonly Promised[]) {
     },
     settling({ invariant }: Disagreement): void {
       byInvariant.get(invariant)!.settling += 1;
+    },
+    notLooked(invariant: Promised): void {
+      const finding = byInvariant.get(invariant);
+      if (finding) finding.looked = false;
     },
     findings: () => [...byInvariant.values()],
   };

@@ -200,9 +200,9 @@ it('the depth of a queue counts what waits, is retried and is dead, and how old 
   const lonely = await createTestContext('payment');
   const silent = createQueue('payment', lonely.db, lonely.log);
   const [dead, retried] = [newId(), newId()];
-  await transaction(lonely.db, (trx) => silent.addEvents(trx, [dead, retried, newId(), newId()].map((key) => ({ key, data: {} }))));
-  await rows(lonely.db, `update payment_jobs.job set state = 'failed', created_on = now() - interval '3 hours' where singleton_key = ? returning 1`, [dead]);
-  await rows(lonely.db, `update payment_jobs.job set state = 'retry', created_on = now() - interval '1 hour' where singleton_key = ? returning 1`, [retried]);
+  await transaction(lonely.db, (trx) => silent.addEvents(trx, [dead, retried, newId(), newId()].map((key) => ({ to: 'coupon', key, data: {} }))));
+  await rows(lonely.db, `update payment_jobs.job set state = 'failed', created_on = now() - interval '3 hours' where singleton_key = ? returning 1`, [`coupon/${dead}`]);
+  await rows(lonely.db, `update payment_jobs.job set state = 'retry', created_on = now() - interval '1 hour' where singleton_key = ? returning 1`, [`coupon/${retried}`]);
   const [events, jobs] = await depths('payment', lonely.db);
   expect(events).toMatchObject({ queue: 'events', waiting: 2, retrying: 1, dead: 1 });
   expect(Math.round(events!.oldestSeconds / 60)).toBe(60);

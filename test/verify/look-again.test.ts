@@ -33,7 +33,7 @@ describe('an order that does not add up is looked at again', () => {
     const cancelled: OrderFacts = { ...free, state: 'cancelled', since: NOW.toISOString() };
     const { holds, findings } = await check({ order: module<OrderFacts>([{ ...free, captured: 1 }], [cancelled]) });
     expect(holds).toBe(true);
-    expect(findings.filter(({ settling }) => settling > 0)).toEqual([{ invariant: 'stock', violations: 0, settling: 1, told: [] }]);
+    expect(findings.filter(({ settling }) => settling > 0)).toEqual([{ invariant: 'stock', looked: true, violations: 0, settling: 1, told: [] }]);
   });
 
   it('and is a violation when it still does not', async () => {
@@ -41,4 +41,9 @@ describe('an order that does not add up is looked at again', () => {
       { invariant: 'stock', orderId: ORDER, message: `Stock is committed for order ${ORDER}, which does not exist.` },
     ]);
   });
+});
+
+it('what is in databases that are not known here was not looked at', async () => {
+  const { findings } = await check({ order: module<OrderFacts>([free]) });
+  expect(findings.filter(({ looked }) => !looked).map(({ invariant }) => invariant)).toEqual(['events', 'kept', 'owner']);
 });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { joined, streamOf } from '../../src/verify/ordered-streams.ts';
 import { formatReport } from '../../src/verify/report.ts';
-import { neglected } from '../../src/verify/verify-events.ts';
 
 /** A module that answers these orders, `size` on a page. */
 const answering = (orders: string[], size = 2) => async ({ from }: { from: string | null }) => {
@@ -38,20 +37,8 @@ describe('streams of facts', () => {
 
 const depth = (more: object) => ({ module: 'order', waiting: 0, retrying: 0, dead: 0, oldestSeconds: 0, ...more });
 
-describe('deliveries of events', () => {
-  it.each([
-    ['none', {}, 0],
-    ['on their way', { waiting: 3, oldestSeconds: 60 }, 0],
-    ['retried: operators see them', { waiting: 3, retrying: 1, oldestSeconds: 600 }, 0],
-    ['dead: operators see them', { dead: 1 }, 0],
-    ['waiting for longer than the grace, and nobody tries', { waiting: 3, oldestSeconds: 61 }, 1],
-  ])('%s', (_, more, violations) => {
-    expect(neglected([depth(more)], 60_000)).toHaveLength(violations);
-  });
-});
-
 describe('the report', () => {
-  const finding = { invariant: 'stock' as const, violations: 0, settling: 0, told: [] };
+  const finding = { invariant: 'stock' as const, looked: true, violations: 0, settling: 0, told: [] };
 
   it('is a line for each invariant', () => {
     const text = formatReport({ holds: true, orders: 1_000, unconfirmed: 0, findings: [{ ...finding, settling: 2 }], events: [depth({ waiting: 1, dead: 2 })], eventsNotLooked: ['coupon'], kept: null });
@@ -63,6 +50,13 @@ describe('the report', () => {
       'Events of coupon were not looked at: the database is not known here.',
       '1,000 orders were looked at.',
     ]);
+  });
+
+  it('says of a line that it was not looked at, and what was read back of what clients were told', () => {
+    const text = (kept: { looked: number; answers: number } | null) => formatReport({ holds: true, orders: 1, unconfirmed: 0, findings: [{ ...finding, invariant: 'kept', looked: kept !== null }], events: [], eventsNotLooked: [], kept });
+    expect(text(null)).toMatch(/^kept {5}not looked at {2}/);
+    expect(text({ looked: 2, answers: 3 })).toMatch(/^kept {5}holds /);
+    expect(text({ looked: 2, answers: 3 })).toContain('2 of 3 answers under an Idempotency-Key of the last 24 h were read back, of these operations: createProduct, ');
   });
 
   it('tells twenty violations of a kind, and how many more there are', () => {
