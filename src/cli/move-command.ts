@@ -111,6 +111,8 @@ const withWishes = (module: string, { to, from, database: named, at, json }: Opt
       if (!json) say(`Started a process for ${module} (${started.pid}); to start it again: ${byHand(module, address, others)}, with DATABASE_URL and KERF_SECRET of the shop. What it says is in ${directory}.`);
       return started;
     };
+    const stop = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
     await work({
       module,
       home,
@@ -118,6 +120,7 @@ const withWishes = (module: string, { to, from, database: named, at, json }: Opt
       apart,
       secret,
       address: async () => at ?? freeAddress(config.placement.tls ? 'https' : 'http'),
+      signal: stop.signal,
       host: { ...(!at && { start }), isRunning, end: endApart },
       say: (progress) => say(json ? JSON.stringify(progress) : lineOf(progress)),
     });

@@ -3,7 +3,7 @@ import { readRights } from './fence.ts';
 import { beginMove, type Direction, liveHosts, type Move, openMove, placeOf } from './journal.ts';
 import { type ApartHost, cancel, complete, goOn, type Progress, type Running } from './mover.ts';
 import { preflight, type Preflight } from './preflight.ts';
-import { closeSite, lookUntil, openSite, rows, type Site } from './site.ts';
+import { closeSite, lookUntil, openSite, rows, type Site, withoutUser } from './site.ts';
 import { isFollowing } from './stream.ts';
 
 /** What a command is told; addresses are those of administrators. */
@@ -18,6 +18,8 @@ export interface Wishes {
   address: () => Promise<string>;
   secret: string;
   host: ApartHost;
+  /** told to stop, it does at the next place where nobody waits for it */
+  signal: AbortSignal;
   say: (progress: Progress) => void;
 }
 
@@ -93,10 +95,10 @@ async function judge({ module }: Wishes, sessions: Sessions, direction: Directio
 
 const sidesOf = ({ here, apart }: Sessions, direction: Direction) => (direction === 'extract' ? { from: here, to: apart } : { from: apart, to: here });
 
-function running({ apart: url, secret, host, say }: Wishes, sessions: Sessions, known: Move): Running {
+function running({ apart: url, secret, host, signal, say }: Wishes, sessions: Sessions, known: Move): Running {
   const apart = known.direction === 'extract' ? known.to : known.from;
   if (withoutUser(url) !== apart) throw new ConfigError(`The move of ${known.module} that is under way is one of ${apart}: name that database.`);
-  return { home: sessions.home, ...sidesOf(sessions, known.direction), move: known, secret, apart: host, say };
+  return { home: sessions.home, ...sidesOf(sessions, known.direction), move: known, secret, apart: host, signal, say };
 }
 
 /** One session for each database, with a lock in each: another command would have to wait for the end of this one, however late that is. */
@@ -130,10 +132,3 @@ async function lock(site: Site): Promise<void> {
 
 /** Milliseconds. */
 const LOCK_WITHIN = 5_000;
-
-/** As it may stand in a table. */
-export function withoutUser(url: string): string {
-  const bare = new URL(url);
-  bare.username = bare.password = '';
-  return bare.toString();
-}

@@ -112,6 +112,13 @@ export async function placeOf(home: Site, module: string): Promise<Placed> {
   return found ?? { held: false, database_url: null, address: null };
 }
 
+/** Modules that are in another database than the configuration says, and in which. A shop that is not set up yet has none. */
+export async function movedModules(home: Site): Promise<Map<string, string>> {
+  const [table] = await rows<{ there: boolean }>(home, `select to_regclass('placement.modules') is not null as there`);
+  const moved = table!.there ? await rows<{ module: string; database_url: string }>(home, 'select module, database_url from placement.modules where database_url is not null') : [];
+  return new Map(moved.map(({ module, database_url }) => [module, database_url]));
+}
+
 export interface Host {
   address: string;
   modules: string[];

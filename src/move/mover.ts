@@ -17,6 +17,7 @@ export interface Running {
   /** root of the roles' passwords */
   secret: string;
   apart: ApartHost;
+  signal: AbortSignal;
   say: (progress: Progress) => void;
 }
 
@@ -40,17 +41,15 @@ export interface Progress {
   rate?: number;
 }
 
-/** Milliseconds: for hosts to hold, before it goes on without them; for the target to have what the source has; and for it to be close before hosts are told to hold. */
+/** Milliseconds: for hosts to hold, before it goes on without them; for the target to have what the source has, in the hold and before it. */
 const HOLD_WITHIN = 100;
 const CATCH_UP_WITHIN = 200;
 const CLOSE = 100;
-/** Milliseconds for hosts to hear of something, and for a process to start. */
 const HEAR_WITHIN = 15_000;
 const START_WITHIN = 60_000;
 const CLOSE_WITHIN = 60_000;
 const SAY_EVERY = 500;
 const MOST_TRIES = 5;
-
 /** In their order; each may be done again. Its phase is recorded behind it, at once with what it answers. */
 const STEPS: readonly [Phase, (run: Running) => Promise<Change | void>][] = [
   ['prepare', prepare],
@@ -66,7 +65,6 @@ const STEPS: readonly [Phase, (run: Running) => Promise<Change | void>][] = [
 /** Behind these, hosts hold, and can still be let go. */
 const HOLDING: readonly Phase[] = ['hold', 'fence', 'catch up'];
 const UNTIL_FLIP: readonly Phase[] = ['preflight', 'prepare', 'copy', 'compare', ...HOLDING, 'cancelling'];
-
 /** Goes on behind the phase that is recorded, up to where both databases follow each other and the new one is in use. */
 export async function goOn(run: Running): Promise<void> {
   if (run.move.phase === 'cancelling') return cancel(run);
@@ -74,12 +72,19 @@ export async function goOn(run: Running): Promise<void> {
   for (let next = stepBehind(run.move.phase); next; next = stepBehind(run.move.phase)) {
     const [phase, step] = next;
     try {
+      stopIfTold(run);
       await note(run, { phase, ...(await step(run)) });
     } catch (error) {
       await withdraw(run, error as Error).catch(() => undefined);
       throw error;
     }
   }
+}
+
+/** Where hosts hold, it goes on: that is over sooner. */
+function stopIfTold({ signal, move: { module, phase, direction } }: Running): void {
+  if (!signal.aborted || HOLDING.includes(phase)) return;
+  throw new ConfigError(`Stopped behind "${phase}": "kerf ${direction} ${module}" goes on from there${UNTIL_FLIP.includes(phase) ? `, and "kerf move cancel ${module}" takes it back` : ''}.`);
 }
 
 const stepBehind = (phase: Phase) => STEPS[STEPS.findIndex(([name]) => name === phase) + 1];
@@ -126,7 +131,7 @@ async function apartIsThere(run: Running): Promise<void> {
 /** Of a process that has all other modules. */
 async function addressOfOthers({ home, move }: Running): Promise<string> {
   const needed = MODULES.filter((name) => name !== move.module);
-  const found = (await liveHosts(home, move.module)).find(({ address, modules }) => address !== move.address && needed.every((name) => modules.includes(name)));
+  const found = (await liveHosts(home, move.module)).find(({ modules }) => needed.every((name) => modules.includes(name)));
   if (!found) throw new ConfigError(`No process has all modules but ${move.module}, so a process apart cannot be told where they are: start it yourself, and say where it is with --at.`);
   return found.address;
 }
@@ -134,7 +139,7 @@ async function addressOfOthers({ home, move }: Running): Promise<string> {
 async function everybodyReaches({ home, move }: Running): Promise<void> {
   let unable: string[] = [];
   const all = await lookUntil(HEAR_WITHIN, async () => {
-    unable = (await liveHosts(home, move.module)).filter(({ reaches }) => reaches !== move.to).map(({ address }) => address);
+    unable = (await liveHosts(home, move.module)).flatMap(({ reaches, address }) => (reaches === move.to ? [] : [address]));
     return unable.length === 0 || undefined;
   });
   if (!all) throw new ConfigError(`The process at ${unable.join(', ')} cannot reach ${move.to} as kerf_${move.module}: see that it can, then run this again.`);
@@ -146,6 +151,7 @@ async function copy(run: Running): Promise<void> {
   for (let [now, before] = [await copyProgress({ from, to }), 0]; ; ) {
     run.say({ module: run.move.module, phase: 'copy', over: false, rows: now.rows, ofRows: now.ofRows, rate: Math.max(0, Math.round(((now.rows - before) * 1_000) / SAY_EVERY)) });
     if (now.done) break;
+    stopIfTold(run);
     if ((await lag({ from, to }))?.lost) throw new ConfigError('The source threw away what the target had not read yet: raise its max_slot_wal_keep_size, cancel this move and begin again.');
     await delay(SAY_EVERY);
     [before, now] = [now.rows, await copyProgress({ from, to })];
@@ -158,6 +164,7 @@ async function compare(run: Running): Promise<void> {
   const { from, to, move } = run;
   let comparison: Comparison | undefined = move.detail.comparison;
   while (!comparison?.done) {
+    stopIfTold(run);
     comparison = await compareNext({ from, to }, comparison);
     await note(run, { detail: { comparison } });
     run.say({ module: move.module, phase: 'compare', over: false, rows: comparison.rows, rate: Math.round((comparison.rows * 1_000) / comparison.milliseconds) });
@@ -193,6 +200,7 @@ async function fenceSource({ home, from, move }: Running): Promise<Change> {
   return { detail: { ended } };
 }
 
+/** Too late: as behind `compare`, from where it is tried again. */
 async function catchUp({ from, to }: Running): Promise<Change | void> {
   if (!(await caughtUp(to, await mark(from), CATCH_UP_WITHIN))) return { phase: 'compare' };
   await advanceSequences(from, to);

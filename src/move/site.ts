@@ -25,6 +25,13 @@ export async function openSite(url: string, module: string): Promise<Site> {
   return { module, url, client };
 }
 
+/** An address as it may stand in a table. */
+export function withoutUser(url: string): string {
+  const bare = new URL(url);
+  bare.username = bare.password = '';
+  return bare.toString();
+}
+
 export const closeSite = ({ client }: Site): Promise<void> => client.end().catch(() => undefined);
 
 export async function rows<Row extends object>({ client }: Site, sql: string, values: unknown[] = []): Promise<Row[]> {

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { MODULES } from '../calls.ts';
 import type { Config } from '../config.ts';
+import { movedModules } from '../move/journal.ts';
+import { closeSite, openSite, withoutUser } from '../move/site.ts';
 import { ConfigError } from './config-error.ts';
 import { hasEmbeddedData, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { dataDirectory } from './paths.ts';
@@ -64,7 +66,8 @@ export async function openInstallation(
     placementUrl: home && moduleUrl(home, 'placement', secret),
     places: [...new Set(SCHEMAS.map(adminUrl))].map((url) => ({ name: nameOf(url), url: (module) => moduleUrl(url, module, secret) })),
     async migrate({ force = false } = {}) {
-      const bySchema = Map.groupBy(schemas, adminUrl);
+      const isHere = home ? await placedBy(home).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(home))) : () => true;
+      const bySchema = Map.groupBy(schemas.filter((schema) => isHere(schema, adminUrl(schema))), adminUrl);
       let changed = false;
       for (const [url, schemas] of bySchema) {
         changed = (await provision({ adminUrl: url, schemas, secret, force, onProgress: options.onProgress }).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(url)))) || changed;
@@ -73,6 +76,13 @@ export async function openInstallation(
     },
     close: async () => embedded?.stop(),
   };
+}
+
+/** What a module left behind when it moved stays as it is: tables made anew would be a second place for it. */
+async function placedBy(home: string): Promise<(module: string, url: string) => boolean> {
+  const site = await openSite(home, 'placement');
+  const moved = await movedModules(site).finally(() => closeSite(site));
+  return (module, url) => (moved.get(module) ?? withoutUser(url)) === withoutUser(url);
 }
 
 const nameOf = (url: string) => `${new URL(url).host}${new URL(url).pathname}`;

@@ -187,6 +187,19 @@ describe('coupon, while shoppers buy', () => {
   });
 });
 
+describe('a way back that was given up', () => {
+  it('leaves no second place, whoever starts meanwhile, and the module comes back by a new copy', async () => {
+    const shop = await serving({});
+    await whileShopping(shop.url, true, async () => {
+      expect((await kerf(['extract', 'coupon', '--keep-reverse', '0'])).report.phase).toBe('complete');
+      await serving({});
+      expect(await whereRightsAre()).toEqual(APART);
+      await moved('fold');
+      expect(await whereRightsAre()).toEqual(AT_HOME);
+    });
+  });
+});
+
 describe('a move that has not flipped', () => {
   it('leaves all as it was when it is cancelled', async () => {
     const shop = await serving({});
