@@ -49,6 +49,12 @@ describe('kerf verify', () => {
     expect(code).toBe(1);
   });
 
+  it('ends with 2 when a part was not looked at, and says which', async () => {
+    const { code, output } = await run(['--only', 'stock,kept', '--grace', '5'], { KERF_EDGE: 'false' });
+    expect(output).toMatch(/^kept {5}not looked at /m);
+    expect(code).toBe(2);
+  });
+
   it('sets up nothing', async () => {
     const name = `kerf_empty_${process.pid}`;
     await admin.query(`create database ${name}`);
