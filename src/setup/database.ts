@@ -53,7 +53,6 @@ export async function openInstallation(
   if (split && !options.attach) options.onProgress(`This is the shop of "npm run start:split", now in one process. To go back to the one before: remove ${splitShopFile(directory)}.`);
   const common = config.databaseUrl ?? embedded?.adminUrl ?? Object.values(config.moduleDatabaseUrls)[0]!;
   const home = config.databaseUrl ?? embedded?.adminUrl;
-  const schemas = [...own, ...(home ? ['placement'] : [])];
   const adminUrl = (module: string) => config.moduleDatabaseUrls[module] ?? (split && module !== 'placement' ? splitDatabaseUrl(common, module) : common);
   const variableOf = (url: string) => {
     const module = url === config.databaseUrl ? undefined : MODULES.find((name) => config.moduleDatabaseUrls[name] === url);
@@ -64,12 +63,14 @@ export async function openInstallation(
     url: (module) => moduleUrl(adminUrl(module), module, secret),
     administratorUrl: adminUrl,
     placementUrl: home && moduleUrl(home, 'placement', secret),
-    places: [...new Set(SCHEMAS.map(adminUrl))].map((url) => ({ name: nameOf(url), url: (module) => moduleUrl(url, module, secret) })),
+    places: [...new Set([...MODULES, 'edge'].map(adminUrl))].map((url) => ({ name: nameOf(url), url: (module) => moduleUrl(url, module, secret) })),
     async migrate({ force = false } = {}) {
       const isHere = home ? await placedBy(home).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(home))) : () => true;
-      const bySchema = Map.groupBy(schemas.filter((schema) => isHere(schema, adminUrl(schema))), adminUrl);
+      const bySchema = Map.groupBy(own.filter((schema) => isHere(schema, adminUrl(schema))), adminUrl);
+      // By itself: a schema knows what it was set up with, and processes with other modules share this one.
+      const placement = home ? ([[home, ['placement']]] as const) : [];
       let changed = false;
-      for (const [url, schemas] of bySchema) {
+      for (const [url, schemas] of [...bySchema, ...placement]) {
         changed = (await provision({ adminUrl: url, schemas, secret, force, onProgress: options.onProgress }).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(url)))) || changed;
       }
       return changed;
