@@ -107,7 +107,7 @@ describe.each([
     await admin.query(`update "order".orders set refunded = 1 where id = $1`, [id]);
     const settling = await check(60_000);
     expect(settling.holds).toBe(true);
-    expect(settling.findings.find(({ invariant }) => invariant === 'money')).toEqual({ invariant: 'money', violations: 0, settling: 1, told: [] });
+    expect(settling.findings.find(({ invariant }) => invariant === 'money')).toEqual({ looked: true, invariant: 'money', violations: 0, settling: 1, told: [] });
     shop.clock.ahead = 90_000;
     expect((await check(60_000)).holds).toBe(false);
     shop.clock.ahead = 0;
