@@ -50,7 +50,7 @@ describe('kerf verify', () => {
   });
 
   it('ends with 2 when a part was not looked at, and says which', async () => {
-    const { code, output } = await run(['--only', 'stock,kept', '--grace', '5'], { KERF_EDGE: 'false' });
+    const { code, output } = await run(['--only', 'money,kept', '--grace', '5'], { KERF_EDGE: 'false' });
     expect(output).toMatch(/^kept {5}not looked at /m);
     expect(code).toBe(2);
   });
