@@ -70,8 +70,8 @@ export async function openInstallation(
       // By itself: a schema knows what it was set up with, and processes with other modules share this one.
       const placement = home ? ([[home, ['placement']]] as const) : [];
       let changed = false;
-      for (const [url, schemas] of [...bySchema, ...placement]) {
-        changed = (await provision({ adminUrl: url, schemas, secret, force, onProgress: options.onProgress }).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(url)))) || changed;
+      for (const [url, schemas] of [...placement, ...bySchema]) {
+        changed = (await provision({ adminUrl: url, schemas, secret, force, ...(schemas[0] !== 'placement' && { onProgress: options.onProgress }) }).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(url)))) || changed;
       }
       return changed;
     },
