@@ -126,7 +126,8 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
   type Part = ReturnType<typeof host>;
 
   /** Where calls go: a module without an address is here. One that has left stays able to answer, and does no work in the background. */
-  const addresses = new Map<string, string>(Object.entries(placement.addresses));
+  const configured: ReadonlyMap<string, string> = new Map(Object.entries(placement.addresses).filter(([name]) => !placement.hosts.includes(name)));
+  const addresses = new Map(configured);
   const parts = new Map<string, Part>();
   const databases = new Map<string, Database>();
   const part = (name: string): Part => {
@@ -171,7 +172,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     if (isNew) await part(name).background.prepare?.();
     // A later place may have been told meanwhile.
     if (latest.get(name) !== whereabouts) return;
-    const elsewhere = address ?? placement.addresses[name];
+    const elsewhere = address ?? configured.get(name);
     if (elsewhere) addresses.set(name, elsewhere);
     else addresses.delete(name);
     peers.forget(name, elsewhere);
