@@ -131,7 +131,9 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
   const parts = new Map<string, Part>();
   const databases = new Map<string, Database>();
   const part = (name: string): Part => {
-    const made = parts.get(name) ?? host(modules.find(({ contract }) => contract.module === name)!);
+    const known = parts.get(name);
+    if (known) return known;
+    const made = host(modules.find(({ contract }) => contract.module === name)!);
     parts.set(name, made);
     databases.set(name, made.db);
     return made;

@@ -4,9 +4,6 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { MODULES } from '../../src/calls.ts';
-import { catalogContract } from '../../src/modules/catalog/contract.ts';
-import { couponContract } from '../../src/modules/coupon/contract.ts';
-import { inventoryContract } from '../../src/modules/inventory/contract.ts';
 import { orderContract } from '../../src/modules/order/contract.ts';
 import type { Kerf } from '../../src/composition.ts';
 import { newId } from '../../src/shared/ids.ts';
@@ -14,6 +11,7 @@ import { sourcesOf, verify } from '../../src/verify/verify.ts';
 import { createProcesses } from '../setup/processes.ts';
 import { inconsistencies } from '../support/consistency.ts';
 import { asking, comeShopping, createLedger, type Plan } from '../support/ledger.ts';
+import { STOCK, stocked } from '../support/stocked.ts';
 import { type ChaosPostgres, faultsAt, faultsOf, freePort, openBeside, openPlaces, openPostgres, strike, wrongInTheBooks } from './chaos.ts';
 import { inFull } from './shopping.ts';
 
@@ -24,7 +22,6 @@ const { checkouts, comesEvery, faults, every } = inFull
   ? { checkouts: 200, comesEvery: 500, faults: 14, every: [5_000, 10_000] as const }
   : { checkouts: 14, comesEvery: 700, faults: 3, every: [1_000, 2_500] as const };
 const CODE = 'CHAOS10';
-const STOCK = 10_000;
 /** milliseconds in which everything is read back: what is not answered in it is not there */
 const LONGEST_LOOK = 40_000;
 
@@ -66,24 +63,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function stocked(beside: Kerf): Promise<string[]> {
-  const [catalog, inventory, coupon] = [beside.service(catalogContract), beside.service(inventoryContract), beside.service(couponContract)];
-  await coupon.createPromotion({ id: newId(), draft: { name: 'Chaos', class: 'order', benefit: { kind: 'percent', basisPoints: 1_000 }, currency: 'KRW', codes: [CODE], totalLimit: Math.ceil(checkouts / 3) } as never });
-  return Promise.all([30_000, 20_000].map(async (price) => {
-    const [id, variantId] = [newId(), newId()];
-    await catalog.createProduct({ id, draft: { slug: `p-${id}`, name: { ko: '컵', en: 'Cup' } } });
-    const { version } = await catalog.createVariant({ id: variantId, productId: id, draft: { sku: `SKU-${variantId}`, prices: { KRW: price } } });
-    await catalog.setProductState({ id, version, state: 'published' });
-    await inventory.adjust({ adjustmentId: `stock ${variantId}`, adjustments: [{ variantId, kind: 'received', delta: STOCK }] });
-    return variantId;
-  }));
-}
-
 it.each(Object.keys(groupings).slice(0, inFull ? 2 : 1))('while Postgres and processes come and go, nothing is lost, doubled or stuck: %s', async (grouping) => {
   const beside = openBeside(postgres.adminUrl);
   const ledger = createLedger();
   const places = await openPlaces(groupings[grouping]!(folder, await freePort()), start, ledger.wrong);
-  const variants = await stocked(beside);
+  const variants = await stocked(beside, { code: CODE, limit: Math.ceil(checkouts / 3) });
 
   const began = performance.now();
   const patience = new AbortController();

@@ -5,9 +5,6 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Kerf } from '../../src/composition.ts';
-import { catalogContract } from '../../src/modules/catalog/contract.ts';
-import { couponContract } from '../../src/modules/coupon/contract.ts';
-import { inventoryContract } from '../../src/modules/inventory/contract.ts';
 import { orderContract } from '../../src/modules/order/contract.ts';
 import { readRights } from '../../src/move/fence.ts';
 import { rows, type Site } from '../../src/move/site.ts';
@@ -19,6 +16,7 @@ import { createProcesses } from '../setup/processes.ts';
 import { inconsistencies } from '../support/consistency.ts';
 import { TEST_SECRET } from '../support/constants.ts';
 import { asking, comeShopping, createLedger, type Plan } from '../support/ledger.ts';
+import { STOCK, stocked } from '../support/stocked.ts';
 import { temporaryDirectory } from '../support/postgres.ts';
 import { makePair, type Pair, type Server, startServer } from './two-servers.ts';
 
@@ -26,7 +24,6 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000, expect: { poll: { tim
 
 const KERF = join(import.meta.dirname, '../../src/cli/kerf.ts');
 const CODE = 'MOVES10';
-const STOCK = 10_000;
 const PHASES = ['preflight', 'prepare', 'copy', 'compare', 'hold', 'fence', 'catch up', 'flip', 'open'];
 const KILLED_BEHIND = inFull ? { extract: PHASES, fold: PHASES } : { extract: ['copy', 'fence'], fold: ['flip'] };
 
@@ -111,22 +108,9 @@ const anyPlan: fc.Arbitrary<Plan> = fc.record({
   cancels: fc.integer({ min: 0, max: 3 }).map((one) => one === 0),
 });
 
-async function stocked(): Promise<string[]> {
-  const [catalog, inventory, coupon] = [beside.service(catalogContract), beside.service(inventoryContract), beside.service(couponContract)];
-  await coupon.createPromotion({ id: newId(), draft: { name: 'Moves', class: 'order', benefit: { kind: 'percent', basisPoints: 1_000 }, currency: 'KRW', codes: [CODE], totalLimit: 5_000 } as never });
-  return Promise.all([30_000, 20_000].map(async (price) => {
-    const [id, variantId] = [newId(), newId()];
-    await catalog.createProduct({ id, draft: { slug: `p-${id}`, name: { ko: '컵', en: 'Cup' } } });
-    const { version } = await catalog.createVariant({ id: variantId, productId: id, draft: { sku: `SKU-${variantId}`, prices: { KRW: price } } });
-    await catalog.setProductState({ id, version, state: 'published' });
-    await inventory.adjust({ adjustmentId: `stock ${variantId}`, adjustments: [{ variantId, kind: 'received', delta: STOCK }] });
-    return variantId;
-  }));
-}
-
 /** Shoppers come as long as `work` takes, and what they were told is kept. */
 async function whileShopping(url: string, patient: boolean, work: () => Promise<void>): Promise<void> {
-  const variants = await stocked();
+  const variants = await stocked(beside, { code: CODE, limit: 5_000 });
   const ledger = createLedger();
   const patience = new AbortController();
   const ask = asking([url], { signal: patience.signal, ledger, patient });
