@@ -14,7 +14,7 @@ const FAKE = '^src/modules/[^/]+/fake\\.ts$';
 const TEST_ROOM = '^test/(modules/[^/]+|journey|architecture|placement|placements|setup|edge|shared|support|cli|alone|faults|verify|operations|kit|foreign|move)/';
 /** what is looked for at run time by need: the rules of a checkout, the place of a package, whether a word is a name */
 const LOADERS = '^(bin/kerf|src/(boundaries/lint/lint|cli/new-module/names|edge/reference|setup/postgres-binaries)\\.ts)$';
-const WIRING = '^src/(composition|modules/[^/]+/module|shared/module)\\.ts$';
+const WIRING = '^src/(composition|part|modules/[^/]+/module|shared/module)\\.ts$';
 /** files of a module that are not its domain, by the end of their names */
 const ROLES = '-(service|repository|routes|subscriptions|jobs|flow|provider|webhooks|page)';
 const DOMAIN = { path: '^src/modules/([^/]+)/', pathNot: [`${ROLES}${CODE}`, '^src/modules/[^/]+/(contract|module|fake)\\.[^/]+$'] };
@@ -158,7 +158,7 @@ export default {
     {
       name: 'wiring-in-one-place',
       severity: 'error',
-      comment: 'inversify is for module.ts and composition.ts: everything else takes its dependencies as arguments.',
+      comment: 'inversify is for module.ts, part.ts and composition.ts: everything else takes its dependencies as arguments.',
       from: { path: '^(src|test|bin|bench)/', pathNot: WIRING },
       to: { path: library('inversify', '@inversifyjs/[^/]+', 'reflect-metadata') },
     },

@@ -8,21 +8,19 @@ import { createPeers } from './placement/peers.ts';
 import { assertComplete, type Whereabouts, type Placement } from './placement/placement.ts';
 import { assertKeys } from './placement/service-keys.ts';
 import { topologyOf } from './placement/topology.ts';
-import { createBackgroundWork } from './shared/background-work.ts';
-import { consuming, createInbox, createPublish, type Event } from './shared/events.ts';
-import { type Contract, overWire, type Service } from './shared/contract.ts';
-import { connect, type Database, poolOf } from './shared/database.ts';
-import { assertListens, type Background, type Module, type ModuleContext, type Route, type Subscription, tokens } from './shared/module.ts';
+import { bound, createPart, type Part, type Surroundings } from './part.ts';
+import type { Event } from './shared/events.ts';
+import type { Contract, Service } from './shared/contract.ts';
+import { type Database, poolOf } from './shared/database.ts';
+import { type Module, type Route, tokens } from './shared/module.ts';
 import { createObservation, type Observed, type Outcome, outcomeOf } from './shared/observation.ts';
-import { createQueue } from './shared/queue.ts';
 import { depths } from './shared/queue-view.ts';
 import type { Remote } from './shared/seam/client.ts';
-import { answering, callEdge } from './shared/seam/edge.ts';
+import { callEdge } from './shared/seam/edge.ts';
 import type { EdgePolicy } from './shared/seam/resilience.ts';
 import { serve } from './shared/seam/server.ts';
 import { createServiceTokens, derivedKeys, type ServiceKeys } from './shared/seam/service-token.ts';
 import type { Settings } from './shared/settings.ts';
-import { watchStatements } from './shared/statements.ts';
 import type { SweepStatus } from './shared/sweep.ts';
 import { createMetrics, type Metrics } from './shared/telemetry.ts';
 import { catalogModule } from './modules/catalog/module.ts';
@@ -102,29 +100,6 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
   const observation = createObservation(now, metrics);
   const peers = createPeers({ ...(placement.tls && { tls: placement.tls }), tokens: serviceTokens, log, policy });
 
-  const host = (module: Module) => {
-    const name = module.contract.module;
-    const moduleLog = log.child({ module: name });
-    const db = connect({ url: databaseUrl(name), applicationName: `kerf ${name}`, poolSize, look });
-    watchStatements(db, { module: name, modules: [...MODULES, 'edge'] }, ({ text, foreign }) => foreign.forEach((schema) => observation.namedForeignSchema(name, schema, text)));
-    const queue = createQueue(name, db, moduleLog);
-    const container = new Container();
-    const publish = createPublish(name, queue, topology.listeners, now);
-    container.bind<ModuleContext>(tokens(name).context).toConstantValue({ db, queue, publish, log: moduleLog, now, settings });
-    for (const callee of topology.callees(name)) container.bind(callee.token).toConstantValue(seam(name, callee));
-    container.load(module.wiring);
-    container.onActivation(module.contract.token, (_, service) => {
-      const answers = answering(module.contract, service as never);
-      return forceWire ? overWire(module.contract, answers) : answers;
-    });
-    const subscriptions = bound<Subscription[]>(container, tokens(name).subscriptions, []);
-    assertListens(module, subscriptions);
-    const background = bound<Background>(container, tokens(name).background, {});
-    const work = createBackgroundWork({ module, db, queue, background, deliver: (...delivery) => deliver(...delivery), now, log: moduleLog });
-    return { name, module, db, queue, service: container.get<object>(module.contract.token), inbox: consuming(name, createInbox(db, subscriptions)), background, work };
-  };
-  type Part = ReturnType<typeof host>;
-
   /** Where calls go: a module without an address is here. One that has left stays able to answer, and does no work in the background. */
   const configured: ReadonlyMap<string, string> = new Map(Object.entries(placement.addresses).filter(([name]) => !placement.hosts.includes(name)));
   const addresses = new Map(configured);
@@ -133,7 +108,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
   const part = (name: string): Part => {
     const known = parts.get(name);
     if (known) return known;
-    const made = host(modules.find(({ contract }) => contract.module === name)!);
+    const made = createPart(modules.find(({ contract }) => contract.module === name)!, databaseUrl(name), surroundings);
     parts.set(name, made);
     databases.set(name, made.db);
     return made;
@@ -148,6 +123,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     if (addresses.has(contract.module)) target();
     return callEdge(contract, from, observation, target);
   };
+  const surroundings: Surroundings = { settings, log, now, topology, observation, poolSize, look, seam, deliver: (...delivery) => deliver(...delivery), forceWire };
   const isHere = (name: string) => placement.hosts.includes(name) && !addresses.has(name);
   for (const name of MODULES.filter(isHere)) part(name);
 
@@ -232,5 +208,3 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
 
 /** A database that does not answer, or a pool that is used up, must not cost the other figures, nor the time of whoever asks. */
 const soon = <T>(figures: Promise<T[]>): Promise<T[]> => Promise.race([figures.catch(() => []), setTimeout(FIGURES_WITHIN, [], { ref: false })]);
-
-const bound = <T>(container: Container, token: symbol, absent: T) => (container.isBound(token) ? container.get<T>(token) : absent);
