@@ -3,7 +3,7 @@ import { MODULES } from '../calls.ts';
 import { isPeerAddress, ownEnvironment, readConfig } from '../config.ts';
 import { end, look, move, type Wishes } from '../move/command.ts';
 import { type Direction, type Move, openMoves } from '../move/journal.ts';
-import type { Progress } from '../move/mover.ts';
+import type { Progress } from '../move/running.ts';
 import { closeSite, openSite } from '../move/site.ts';
 import { byHand, endApart, freeAddress, isRunning, startApart } from '../setup/apart.ts';
 import { ConfigError } from '../setup/config-error.ts';

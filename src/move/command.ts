@@ -1,8 +1,10 @@
 import { ConfigError } from '../setup/config-error.ts';
+import { cancel, complete } from './ending.ts';
 import { readRights } from './fence.ts';
 import { beginMove, type Direction, liveHosts, type Move, openMove, placeOf } from './journal.ts';
-import { type ApartHost, cancel, complete, goOn, type Progress, type Running } from './mover.ts';
+import { goOn } from './mover.ts';
 import { preflight, type Preflight } from './preflight.ts';
+import type { ApartHost, Progress, Running } from './running.ts';
 import { closeSite, lookUntil, openSite, rows, type Site, withoutUser } from './site.ts';
 import { isFollowing } from './stream.ts';
 

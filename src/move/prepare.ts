@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { MODULES } from '../calls.ts';
+import { ConfigError } from '../setup/config-error.ts';
+import { compareNext, type Comparison } from './compare.ts';
+import { liveHosts } from './journal.ts';
+import { note, type Running, stopIfTold } from './running.ts';
+import { lookUntil } from './site.ts';
+import { copyProgress, follow, lag, publish } from './stream.ts';
+import { prepareTarget } from './target.ts';
+
+const HEAR_WITHIN = 15_000;
+const START_WITHIN = 60_000;
+const SAY_EVERY = 500;
+
+export async function prepare(run: Running): Promise<void> {
+  await prepareTarget(run.to, run.secret);
+  await apartIsThere(run);
+  await note(run, { place: { next_url: run.move.to } });
+  await everybodyReaches(run);
+  await publish(run.from);
+}
+
+export async function apartIsThere(run: Running): Promise<void> {
+  const { module, direction, address, detail } = run.move;
+  if (direction === 'fold') return;
+  const isThere = async () => (await liveHosts(run.home, module)).some((host) => host.address === address && host.modules.includes(module)) || undefined;
+  if (await isThere()) return;
+  if (!detail.process || !run.apart.isRunning(detail.process)) {
+    if (!run.apart.start) throw new ConfigError(`No process with ${module} shows itself at ${address}: start it there, then run this again.`);
+    await note(run, { detail: { process: await run.apart.start(address, await addressOfOthers(run)) } });
+  }
+  if (!(await lookUntil(START_WITHIN, isThere))) throw new ConfigError(`The process of ${module} that was started does not show itself at ${address}: look into its log, then run this again.`);
+}
+
+/** Of a process that has all other modules. */
+async function addressOfOthers({ home, move }: Running): Promise<string> {
+  const needed = MODULES.filter((name) => name !== move.module);
+  const found = (await liveHosts(home, move.module)).find(({ modules }) => needed.every((name) => modules.includes(name)));
+  if (!found) throw new ConfigError(`No process has all modules but ${move.module}, so a process apart cannot be told where they are: start it yourself, and say where it is with --at.`);
+  return found.address;
+}
+
+async function everybodyReaches({ home, move }: Running): Promise<void> {
+  let unable: string[] = [];
+  const all = await lookUntil(HEAR_WITHIN, async () => {
+    unable = (await liveHosts(home, move.module)).flatMap(({ reaches, address }) => (reaches === move.to ? [] : [address]));
+    return unable.length === 0 || undefined;
+  });
+  if (!all) throw new ConfigError(`The process at ${unable.join(', ')} cannot reach ${move.to} as kerf_${move.module}: see that it can, then run this again.`);
+}
+
+export async function copy(run: Running): Promise<void> {
+  const { from, to } = run;
+  await follow({ from, to }, { copy: true });
+  for (let [now, before] = [await copyProgress({ from, to }), 0]; ; ) {
+    run.say({ module: run.move.module, phase: 'copy', over: false, rows: now.rows, ofRows: now.ofRows, rate: Math.max(0, Math.round(((now.rows - before) * 1_000) / SAY_EVERY)) });
+    if (now.done) break;
+    stopIfTold(run);
+    if ((await lag({ from, to }))?.lost) throw new ConfigError('The source threw away what the target had not read yet: raise its max_slot_wal_keep_size, cancel this move and begin again.');
+    await delay(SAY_EVERY);
+    [before, now] = [now.rows, await copyProgress({ from, to })];
+  }
+  await publish(to);
+  await follow({ from: to, to: from }, { copy: false });
+}
+
+export async function compare(run: Running): Promise<void> {
+  const { from, to, move } = run;
+  let comparison: Comparison | undefined = move.detail.comparison;
+  while (!comparison?.done) {
+    stopIfTold(run);
+    comparison = await compareNext({ from, to }, comparison);
+    await note(run, { detail: { comparison } });
+    run.say({ module: move.module, phase: 'compare', over: false, rows: comparison.rows, rate: Math.round((comparison.rows * 1_000) / comparison.milliseconds) });
+  }
+  const different = comparison.tables.find((table) => table.different.length > 0);
+  if (different) throw new ConfigError(`${different.name} is not the same on both sides, as with the key ${different.different[0]!.join()}: cancel this move, find out who wrote there, and begin again.`);
+}
