@@ -150,10 +150,19 @@ export async function listOrders(db: Database, { customerId, state, email, numbe
 /** At least seven digits, and more when they run out. */
 const NEXT_NUMBER = `(select ? || lpad(n::text, greatest(7, length(n::text)), '0') from nextval('order_numbers') as n)`;
 
-/** A new order with its lines, discounts and history; answers its number: `numberPrefix` and a counter. */
+/** A new order with its lines, discounts and history, in one statement; answers its number: `numberPrefix` and a counter. */
 export async function insertOrder(trx: Transaction, order: Omit<Order, 'number'>, numberPrefix: string): Promise<string> {
   const { totals } = order;
-  const [inserted] = await trx('orders')
+  const insert = trx
+    .with('lines', trx('order_lines').insert(order.lines.map((line, position) => lineRow(order.id, line, position))))
+    .with('history', trx('order_history').insert(order.history.map((entry, position) => ({ order_id: order.id, position, ...entry }))));
+  if (order.discounts.length > 0) {
+    insert.with('discounts', trx('order_discounts').insert(order.discounts.map(({ promotionId, lines, ...discount }, position) => ({
+      order_id: order.id, promotion_id: promotionId, position, ...discount, shares: JSON.stringify(lines),
+    }))));
+  }
+  const [inserted] = await insert
+    .into('orders')
     .insert({
       id: order.id,
       number: trx.raw(NEXT_NUMBER, [numberPrefix]),
@@ -174,13 +183,6 @@ export async function insertOrder(trx: Transaction, order: Omit<Order, 'number'>
       ...changing(order),
     })
     .returning<{ number: string }[]>('number');
-  await trx('order_lines').insert(order.lines.map((line, position) => lineRow(order.id, line, position)));
-  if (order.discounts.length > 0) {
-    await trx('order_discounts').insert(order.discounts.map(({ promotionId, lines, ...discount }, position) => ({
-      order_id: order.id, promotion_id: promotionId, position, ...discount, shares: JSON.stringify(lines),
-    })));
-  }
-  await trx('order_history').insert(order.history.map((entry, position) => ({ order_id: order.id, position, ...entry })));
   return inserted!.number;
 }
 

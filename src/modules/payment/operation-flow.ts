@@ -3,7 +3,7 @@ import { notFound } from '../../shared/errors.ts';
 import type { ModuleContext } from '../../shared/module.ts';
 import { type Fact, type Ledger, ledgerOf, type Operation } from './money-facts.ts';
 import { learn, overdueFrom, type PaymentRecord } from './payment.ts';
-import { closePayment, findEvents, insertEvents, lockPayment, updatePayment } from './payment-repository.ts';
+import { closePayment, findEvents, lockPayment, updatePayment } from './payment-repository.ts';
 import type { ProviderFlow } from './provider-flow.ts';
 import { heardBy, type Settled, type SettleFlow } from './settle-flow.ts';
 
@@ -27,10 +27,9 @@ export function createOperationFlow({ db, queue, now }: ModuleContext, { provide
         const events = await findEvents(trx, paymentId);
         const operations = decide(payment, ledgerOf(events), events).map((wanted) => toOperation(wanted, now()));
         if (operations.length === 0) return { payment, operations };
-        await insertEvents(trx, paymentId, operations, now());
         const learnt = learn(payment, ledgerOf([...events, ...operations]), null);
         const asking = { ...learnt, overdueAt: payment.overdueAt ?? overdueFrom(now()), version: payment.version + 1 };
-        await updatePayment(trx, asking);
+        await updatePayment(trx, asking, { facts: operations, recordedAt: now() });
         return { payment: asking, operations };
       }),
 

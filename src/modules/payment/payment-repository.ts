@@ -107,9 +107,9 @@ export async function listPayments(db: Database, { orderId, state, before, limit
   return found.map(toRecord);
 }
 
-/** Terms, order and time of creation never change. */
-export async function updatePayment(trx: Transaction, payment: PaymentRecord): Promise<void> {
-  await trx('payments').where({ id: payment.id }).update({
+/** Writes what has become of a payment, and the facts it was learnt from: one statement. Terms, order and time of creation never change. */
+export async function updatePayment(trx: Transaction, payment: PaymentRecord, fresh?: { facts: readonly Fact[]; recordedAt: Date }): Promise<void> {
+  const update = trx('payments').where({ id: payment.id }).update({
     state: payment.state,
     closed_as: payment.closedAs,
     reference: payment.reference,
@@ -125,6 +125,8 @@ export async function updatePayment(trx: Transaction, payment: PaymentRecord): P
     overdue_at: payment.overdueAt,
     version: payment.version,
   });
+  if (fresh && fresh.facts.length > 0) update.with('facts', insertEvents(trx, payment.id, fresh.facts, fresh.recordedAt));
+  await update;
 }
 
 /** Payments that were due before `now`, taken by moving their time on to `until`: no two processes get the same. */
@@ -155,8 +157,8 @@ export async function findEvents(db: Database | Transaction, paymentId: string):
   return found.map(({ operation_id, amount, ...fact }) => ({ ...fact, operationId: operation_id, amount: Number(amount) }));
 }
 
-export async function insertEvents(trx: Transaction, paymentId: string, facts: readonly Fact[], recordedAt: Date): Promise<void> {
-  await trx('money_events').insert(
+export const insertEvents = (trx: Transaction, paymentId: string, facts: readonly Fact[], recordedAt: Date) =>
+  trx('money_events').insert(
     facts.map(({ operationId, ...fact }) => ({
       id: newId(),
       payment_id: paymentId,
@@ -170,7 +172,6 @@ export async function insertEvents(trx: Transaction, paymentId: string, facts: r
       recorded_at: recordedAt,
     })),
   );
-}
 
 function toRecord(row: PaymentRow): PaymentRecord {
   return {

@@ -4,7 +4,7 @@ import type { ModuleContext } from '../../shared/module.ts';
 import { paymentContract } from './contract.ts';
 import { type Fact, type Ledger, ledgerOf, type Operation, unknownOf } from './money-facts.ts';
 import { isFirstRound, isWaitedFor, learn, type News, newsOf, nextLook, type PaymentRecord, toPayment } from './payment.ts';
-import { findEvents, insertEvents, lockPayment, updatePayment } from './payment-repository.ts';
+import { findEvents, lockPayment, updatePayment } from './payment-repository.ts';
 import type { Answer, Charge, Reading } from './provider.ts';
 
 /** What was heard of a payment. */
@@ -38,13 +38,12 @@ export function createSettleFlow({ db, publish, queue, now }: ModuleContext) {
         if (!before) throw notFound('payment');
         const known = await findEvents(trx, paymentId);
         const fresh = unknownOf(known, heard.facts);
-        if (fresh.length > 0) await insertEvents(trx, paymentId, fresh, now());
         const ledger = ledgerOf([...known, ...fresh]);
         const learnt = learn(before, ledger, heard.charge);
         const { after, ...look } = nextLook(learnt, ledger, now());
         const changed = fresh.length > 0 || JSON.stringify(toPayment(learnt)) !== JSON.stringify(toPayment(before));
         const payment = { ...learnt, ...look, version: before.version + (changed ? 1 : 0) };
-        await updatePayment(trx, payment);
+        await updatePayment(trx, payment, { facts: fresh, recordedAt: now() });
         const isHeard = toldDirectly && isFirstRound(before) && isWaitedFor(before, now());
         if (!isHeard) await tell(trx, newsOf(before, payment), payment);
         if (after !== null) await queue.enqueue(trx, 'check-payment', { paymentId, checks: payment.checks }, { startAfter: after });

@@ -50,9 +50,10 @@ export function createSandbox(
     testTokens: TEST_TOKENS,
 
     async authorize(request, { idempotencyKey, signal }) {
-      const charge = (await open(request, idempotencyKey)) ?? (await findChargeOfKey(db, idempotencyKey));
+      const opened = await open(request, idempotencyKey);
+      const charge = opened ?? (await findChargeOfKey(db, idempotencyKey));
       if (request.token === 'sandbox_timeout') await ended(signal);
-      return charge && !signal.aborted ? known(charge) : { outcome: 'unknown' };
+      return charge && !signal.aborted ? known(charge, opened && []) : { outcome: 'unknown' };
     },
     capture: (request, options) => operate('capture', request, options),
     void: (request, options) => operate('void', request, options),
@@ -118,9 +119,9 @@ export function createSandbox(
     return charge ? known(charge) : { outcome: 'declined', reason: 'no_such_charge' };
   }
 
-  async function known(charge: StoredCharge): Promise<{ outcome: 'known'; charge: Charge }> {
+  async function known(charge: StoredCharge, operations?: readonly SandboxOperation[]): Promise<{ outcome: 'known'; charge: Charge }> {
     const at = now();
-    const facts = factsOf(charge, await findOperations(db, charge.reference), at);
+    const facts = factsOf(charge, operations ?? (await findOperations(db, charge.reference)), at);
     const isWaiting = phaseOf(charge, at) === 'requires_action';
     const nextActionUrl = isWaiting ? `${settings.publicUrl}/v1/sandbox/actions/${charge.reference}` : null;
     return { outcome: 'known', charge: { reference: charge.reference, at, nextActionUrl, facts } };
