@@ -22,6 +22,7 @@ export const Environment = z.object({
   HOST: z.string().min(1).default('0.0.0.0').meta({ description: 'address the public API listens on' }),
   KERF_INTERNAL_PORT: port.optional().meta({ description: 'port for other processes and for metrics, on 127.0.0.1 unless KERF_INTERNAL_HOST says otherwise; default 3001, or the next free one' }),
   KERF_INTERNAL_HOST: z.string().min(1).default('127.0.0.1').meta({ description: 'address the internal port listens on' }),
+  KERF_INTERNAL_URL: peer.optional().meta({ description: 'internal address under which other processes reach this one, or all of a kind behind a balancer; default: where it listens' }),
   KERF_PUBLIC_URL: z.string().refine(isWebAddress, 'must look like https://shop.example, with nothing after the path').optional().meta({ description: 'address under which clients reach the API; default http://localhost:<port>' }),
   DATABASE_URL: postgresUrl.optional().meta({ description: 'administrator connection to a Postgres 15 or newer; default: the embedded one' }),
   ...Object.fromEntries(
@@ -75,6 +76,8 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'secret' | 'sendMai
   host: string;
   internalPort: number | undefined;
   internalHost: string;
+  /** where other processes reach the internal address, if not where it listens */
+  internalUrl: string | undefined;
   publicUrl: string | undefined;
   /** unix socket in place of the internal port */
   internalSocket: string | undefined;
@@ -118,6 +121,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   }
   if (env.KERF_INTERNAL_SOCKET && env.KERF_INTERNAL_PORT !== undefined) throw new ConfigError('KERF_INTERNAL_SOCKET is used instead of KERF_INTERNAL_PORT: take one of them away.');
   const placement = placementOf(env);
+  if (placement.tls && env.KERF_INTERNAL_URL?.startsWith('http:')) throw new ConfigError('KERF_INTERNAL_URL must begin with https:// or unix: where KERF_TLS_CERT is set.');
   if ((placement.hosts.length < MODULES.length || !placement.edge) && !env.KERF_SECRET && !env.KERF_SERVICE_KEYS) {
     throw new ConfigError('KERF_SECRET must be set where modules run in several processes, to the same at least 32 random characters in each: they know each other by it, or by KERF_SERVICE_KEYS.');
   }
@@ -127,6 +131,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     host: env.HOST,
     internalPort: env.KERF_INTERNAL_PORT,
     internalHost: env.KERF_INTERNAL_HOST,
+    internalUrl: env.KERF_INTERNAL_URL,
     publicUrl: env.KERF_PUBLIC_URL?.replace(/\/+$/, ''),
     internalSocket: env.KERF_INTERNAL_SOCKET,
     placement,

@@ -1,4 +1,6 @@
+import { MODULES } from './calls.ts';
 import { type Config, readConfig } from './config.ts';
+import { isWildcard } from './placement/placement.ts';
 import { banner } from './setup/banner.ts';
 import { fail } from './setup/fail.ts';
 import { openFront } from './setup/front.ts';
@@ -23,9 +25,11 @@ export async function start(config: Config = readConfig()): Promise<void> {
   const inside = await listen({
     host: config.internalHost, port: config.internalPort, preferred: (front?.port ?? 3_000) + 1, variable: 'KERF_INTERNAL_PORT', hostVariable: 'KERF_INTERNAL_HOST', socket: config.internalSocket, tls: config.placement.tls,
   });
+  const isWhole = edge && config.placement.hosts.length === MODULES.length;
+  if (!isWhole && isWildcard(config.internalHost) && !config.internalUrl && !config.internalSocket) say(`KERF_INTERNAL_URL is not set and the internal port listens on ${config.internalHost}, which is no address to call: processes on other machines will not find this one by themselves.`);
   if (!edge && !config.publicUrl) say('KERF_PUBLIC_URL is not set: clients are taken to reach the public API at http://localhost:3000, which stands in access tokens and mails.');
   const publicUrl = config.publicUrl ?? `http://localhost:${front?.port ?? 3_000}`;
-  const opened = await openKerf(config, { attach: false, onProgress: say, publicUrl, address: inside.address });
+  const opened = await openKerf(config, { attach: false, onProgress: say, publicUrl, address: config.internalUrl ?? inside.address });
   try {
     const stop = await serve(config, opened, { front, inside });
     onStopSignal(stop);

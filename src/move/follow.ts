@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Client, type QueryResultRow } from 'pg';
@@ -87,10 +88,11 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
     }
   }
 
+  const isThis = (module: string, address: string) => address === self?.address && self.modules.includes(module);
   const toWhereabouts = ({ module, held, database_url: database, address }: Row): Whereabouts => ({
     held,
     ...(database && { databaseUrl: withRole(database, module) }),
-    ...(address && address !== self?.address && { address }),
+    ...(address && !isThis(module, address) && { address }),
   });
 
   async function lookOnce(): Promise<void> {
@@ -126,7 +128,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   /** A row that somebody deleted, because this process stood still, is filled again. */
   async function beSeen(): Promise<void> {
     if (!self) return;
-    const [row] = await ask<{ is_new: boolean }>(SEEN, [id, self.address, self.modules, self.edge]);
+    const [row] = await ask<{ is_new: boolean }>(SEEN, [id, self.address, hostname(), self.modules, self.edge]);
     if (row?.is_new) followed.clear();
   }
 
@@ -168,7 +170,7 @@ const SEEN = `
   with gone as (
     delete from hosts where seen_at < clock_timestamp() - interval '${GONE_AFTER}' and id <> $1
   )
-  insert into hosts (id, address, modules, edge) values ($1, $2, $3, $4)
+  insert into hosts (id, address, machine, modules, edge) values ($1, $2, $3, $4, $5)
   on conflict (id) do update set seen_at = clock_timestamp() returning xmax = 0 as is_new`;
 
 function clientTo(url: string): Client {

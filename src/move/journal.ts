@@ -120,7 +120,9 @@ export async function movedModules(home: Site): Promise<Map<string, string>> {
 }
 
 export interface Host {
+  /** where others reach it, and the machine that it runs on */
   address: string;
+  machine: string;
   modules: string[];
   edge: boolean;
   /** of the module that is asked for: what it has followed, and the database that it reaches */
@@ -132,7 +134,7 @@ export interface Host {
 export const liveHosts = (home: Site, module: string): Promise<Host[]> =>
   rows<Host>(
     home,
-    `select address, modules, edge, coalesce((followed -> $1 ->> 'epoch')::float8, 0) as epoch, followed -> $1 ->> 'reaches' as reaches
+    `select address, machine, modules, edge, coalesce((followed -> $1 ->> 'epoch')::float8, 0) as epoch, followed -> $1 ->> 'reaches' as reaches
      from placement.hosts where seen_at > clock_timestamp() - interval '6 seconds' order by started_at`,
     [module],
   );

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MODULES } from '../calls.ts';
+import { isOfOneMachine } from '../placement/placement.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { compareNext, type Comparison } from './compare.ts';
 import { liveHosts } from './journal.ts';
@@ -15,6 +16,7 @@ const SAY_EVERY = 500;
 export async function prepare(run: Running): Promise<void> {
   await prepareTarget(run.to, run.secret);
   await apartIsThere(run);
+  if (run.move.direction === 'extract') await everybodyCanCall(run);
   await note(run, { place: { next_url: run.move.to } });
   await everybodyReaches(run);
   await publish(run.from);
@@ -30,6 +32,15 @@ export async function apartIsThere(run: Running): Promise<void> {
     await note(run, { detail: { process: await run.apart.start(address, await addressOfOthers(run)) } });
   }
   if (!(await lookUntil(START_WITHIN, isThere))) throw new ConfigError(`The process of ${module} that was started does not show itself at ${address}: look into its log, then run this again.`);
+}
+
+/** Hosts will be told that address and no other. */
+async function everybodyCanCall({ home, move: { module, address } }: Running): Promise<void> {
+  if (!isOfOneMachine(address)) return;
+  const hosts = await liveHosts(home, module);
+  const apart = hosts.find((host) => host.address === address && host.modules.includes(module));
+  const far = hosts.find(({ machine }) => machine !== apart?.machine);
+  if (far) throw new ConfigError(`The process at ${far.address} runs on ${far.machine}, where ${address} does not lead to ${module}: start the process of ${module} with a KERF_INTERNAL_URL that all others reach, cancel this move and begin again with --at.`);
 }
 
 /** Of a process that has all other modules. */

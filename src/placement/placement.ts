@@ -24,6 +24,16 @@ export interface Whereabouts {
   address?: string;
 }
 
+/** An address to listen on that nobody can call. */
+export const isWildcard = (host: string): boolean => ['0.0.0.0', '::', '[::]'].includes(host);
+
+/** Whether an address leads elsewhere, or nowhere, on another machine. */
+export function isOfOneMachine(address: string): boolean {
+  if (address.startsWith('unix:')) return true;
+  const { hostname } = new URL(address);
+  return isWildcard(hostname) || /^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
+}
+
 /** Throws a ConfigError when something that runs here needs a module that is neither here nor has an address. */
 export function assertComplete({ hosts, addresses, edge }: Placement, modules: readonly string[], topology: Topology): void {
   for (const name of modules.filter((module) => !hosts.includes(module) && !addresses[module])) {

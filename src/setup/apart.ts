@@ -44,6 +44,7 @@ const settings = (module: string, address: string, others: string): Record<strin
   KERF_EDGE: 'false',
   KERF_INTERNAL_PORT: new URL(address).port,
   KERF_INTERNAL_SOCKET: '',
+  KERF_INTERNAL_URL: '',
   KERF_INTERNAL_HOST: new URL(address).hostname,
   ...Object.fromEntries(MODULES.map((other) => [`KERF_${other.toUpperCase()}_URL`, other === module ? '' : others])),
 });

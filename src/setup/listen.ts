@@ -78,7 +78,7 @@ export async function listen({ host, port, preferred, variable, hostVariable = '
     const taking = (server.address() as AddressInfo).port;
     return {
       port: taking,
-      address: `${isTls ? 'https' : 'http'}://${host}:${taking}`,
+      address: `${isTls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${taking}`,
       serve: (next) => void (app = next),
       close,
     };

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -95,6 +97,29 @@ describe('a process', () => {
     expect(await tryCode()).toBe(503);
     await place({ database: withoutUser(target) });
     await expect.poll(tryCode).toBe(400);
+  });
+
+  it('asks whoever answers at the one address of several processes with the module, none of which sends itself away', async () => {
+    const others = Object.fromEntries(MODULES.filter((name) => name !== 'coupon').map((name) => [`KERF_${name.toUpperCase()}_URL`, shop.internal]));
+    const ports: string[] = [];
+    let turn = 0;
+    const balancer = createServer((socket) => {
+      const there = connect(Number(ports[turn++ % ports.length]), '127.0.0.1');
+      socket.pipe(there).pipe(socket);
+      for (const end of [socket, there]) end.on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
+    await once(balancer, 'listening');
+    const address = `http://127.0.0.1:${(balancer.address() as AddressInfo).port}`;
+    const apart = await Promise.all([1, 2].map(() => serving({ KERF_MODULES: 'coupon', KERF_INTERNAL_URL: address, ...others })));
+    ports.push(...apart.map(({ internal }) => new URL(internal).port));
+    await place({ held: true });
+    await fence(home);
+    const epoch = await place({ database: withoutUser(target), address });
+    await expect.poll(followed).toEqual([epoch, epoch, epoch]);
+    expect(await Promise.all(Array.from({ length: 8 }, tryCode))).toEqual(Array.from({ length: 8 }, () => 400));
+    expect(turn).toBeGreaterThan(1);
+    expect((await home.admin.query('select 1 from placement.hosts where address = $1', [address])).rowCount).toBe(2);
+    balancer.close();
   });
 
   it('that starts later goes at once to where a module is', async () => {

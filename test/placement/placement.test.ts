@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MODULES } from '../../src/calls.ts';
 import { modules } from '../../src/composition.ts';
-import { assertComplete } from '../../src/placement/placement.ts';
+import { assertComplete, isOfOneMachine } from '../../src/placement/placement.ts';
 import { topologyOf } from '../../src/placement/topology.ts';
 
 const topology = topologyOf(modules);
@@ -24,6 +24,12 @@ describe('a placement', () => {
     expect(complete(hosts, addresses, edge)).toThrow(sentence);
     expect(complete(hosts, addresses, edge)).toThrow(/add it to KERF_MODULES, or say where it answers with KERF_[A-Z]+_URL\.$/);
   });
+});
+
+describe('an address', () => {
+  it.each(['http://127.0.0.1:3001', 'http://127.1.2.3:3001', 'https://localhost:3001', 'http://[::1]:3001', 'http://0.0.0.0:3001', 'http://[::]:3001', 'unix:/run/kerf.sock'])('%s leads nowhere from another machine', (address) =>
+    expect(isOfOneMachine(address)).toBe(true));
+  it.each(['http://10.0.0.3:3001', 'https://coupon.internal', 'http://[fd00::1]:3001', 'http://localhost.example:3001'])('%s leads there from everywhere', (address) => expect(isOfOneMachine(address)).toBe(false));
 });
 
 describe('the topology', () => {

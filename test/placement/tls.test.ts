@@ -59,7 +59,7 @@ describe('with certificates, a module', () => {
 
 describe('the settings', () => {
   const read = ({ cert, key, ca }: Certificate, more: Record<string, string> = {}) =>
-    readConfig({ KERF_SECRET: 'four brown jars, 19 blue lids and no label', KERF_TLS_CERT: cert, KERF_TLS_KEY: key, KERF_TLS_CA: ca, KERF_COUPON_URL: 'https://coupon:3001', ...more });
+    readConfig({ KERF_SECRET: 'four brown jars, 19 blue lids and no label', KERF_TLS_CERT: cert, KERF_TLS_KEY: key, KERF_TLS_CA: ca, KERF_COUPON_URL: 'https://coupon:3001', KERF_INTERNAL_URL: 'https://front:3001', ...more });
 
   it('are three files that fit', () => expect(read(lamp).placement.tls).toEqual({ cert: expect.stringMatching(/BEGIN CERT/), key: expect.stringMatching(/PRIVATE/), ca: expect.stringMatching(/BEGIN CERT/) }));
 
@@ -68,6 +68,7 @@ describe('the settings', () => {
     ['a file that is not there', () => read({ ...lamp, cert: '/nowhere.pem' }), 'KERF_TLS_CERT names a file that cannot be read: /nowhere.pem (ENOENT).'],
     ['a file that is something else', () => read({ ...lamp, ca: lamp.key }), /^KERF_TLS_CA names a file that does not hold a certificate in PEM: /],
     ['another’s private key', () => read({ ...lamp, key: order.key }), 'KERF_TLS_KEY is not the private key of the certificate in KERF_TLS_CERT.'],
+    ['a plain address of its own', () => read(lamp, { KERF_INTERNAL_URL: 'http://coupon:3001' }), 'KERF_INTERNAL_URL must begin with https:// or unix: where KERF_TLS_CERT is set.'],
     ['a plain address', () => read(lamp, { KERF_COUPON_URL: 'http://coupon:3001' }), 'KERF_COUPON_URL must begin with https:// or unix: where KERF_TLS_CERT is set.'],
   ])('cannot be %s', (_what, reading, sentence) => expect(reading).toThrow(sentence));
 

@@ -68,6 +68,7 @@ describe('readConfig', () => {
     ['KERF_SECRET', 'x'.repeat(40)],
     ['KERF_MODULES', 'coupon,hunter2'],
     ['KERF_COUPON_URL', 'coupon.internal:3001'],
+    ['KERF_INTERNAL_URL', 'http://front:3001/internal'],
     ['KERF_COUPON_URL', 'http://hunter2@coupon:3001/seam'],
     ['KERF_COUPON_URL', 'http://:hunter2@coupon:3001'],
     ['KERF_POOL_SIZE', '0'],
