@@ -9,6 +9,7 @@ import { assertComplete, type Whereabouts, type Placement } from './placement/pl
 import { assertKeys } from './placement/service-keys.ts';
 import { topologyOf } from './placement/topology.ts';
 import { bound, createPart, type Part, type Surroundings } from './part.ts';
+import { createShadows, readingOnly, type Shadows } from './shadow.ts';
 import type { Event } from './shared/events.ts';
 import type { Contract, Service } from './shared/contract.ts';
 import { type Database, poolOf } from './shared/database.ts';
@@ -87,6 +88,8 @@ export interface Kerf {
   startWork(): Promise<void>;
   /** follows a module that moves: resolves once nothing uses its pool, where it is held, or once calls go to where it is now */
   place(module: string, place: Whereabouts): Promise<void>;
+  /** what was found where reads are answered twice, by module */
+  shadowed: Shadows['seen'];
   /** ends the background work, waits for what runs, closes the databases */
   stop(): Promise<void>;
 }
@@ -123,6 +126,12 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     if (addresses.has(contract.module)) target();
     return callEdge(contract, from, observation, target);
   };
+  const shadows = createShadows({
+    owner: (name) => parts.get(name),
+    open: (name, url) =>
+      createPart(modules.find(({ contract }) => contract.module === name)!, url, { ...surroundings, look: async () => undefined, seam: (from, contract) => readingOnly(contract, seam(from, contract)) }),
+    client: (name, address) => peers.shadow(topology.contract(name), address),
+  });
   const surroundings: Surroundings = { settings, log, now, topology, observation, poolSize, look, seam, deliver: (...delivery) => deliver(...delivery), forceWire };
   const isHere = (name: string) => placement.hosts.includes(name) && !addresses.has(name);
   for (const name of MODULES.filter(isHere)) part(name);
@@ -156,6 +165,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     peers.forget(name, elsewhere);
     if (isHere(name)) databases.set(name, part(name).db);
     else databases.delete(name);
+    await shadows.follow(name, isHere(name) ? whereabouts.shadowed : undefined);
     await parts.get(name)?.work.set(working && isHere(name));
   };
   /** Routes know nothing but the contract: they are served where the edge is, and call it alike wherever the module is. */
@@ -177,6 +187,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
       served: () => [...parts.values()].map(({ name, module: { contract }, service, inbox }) => ({
         contract,
         service,
+        shadow: () => shadows.serviceOf(name),
         deliver: inbox,
         callers: [...topology.callers(name), 'edge'],
         publishers: topology.publishers(name),
@@ -197,8 +208,10 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
       await Promise.all([...parts.values()].map(({ name, work }) => work.set(isHere(name))));
     },
     place,
+    shadowed: shadows.seen,
     async stop() {
       working = false;
+      await shadows.stop();
       await Promise.all([...parts.values()].map(({ work }) => work.stop()));
       await peers.close();
       await Promise.all([...parts.values()].map(({ db }) => db.destroy()));

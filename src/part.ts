@@ -10,6 +10,7 @@ import { assertListens, type Background, type Module, type ModuleContext, type S
 import type { Observation } from './shared/observation.ts';
 import { createQueue } from './shared/queue.ts';
 import { answering } from './shared/seam/edge.ts';
+import { createMirror } from './shared/seam/mirror.ts';
 import type { Settings } from './shared/settings.ts';
 import { watchStatements } from './shared/statements.ts';
 
@@ -52,7 +53,8 @@ export function createPart(module: Module, url: string, { settings, log, now, to
   assertListens(module, subscriptions);
   const background = bound<Background>(container, tokens(name).background, {});
   const work = createBackgroundWork({ module, db, queue, background, deliver, now, log: moduleLog });
-  return { name, module, db, queue, service: container.get<object>(module.contract.token), inbox: consuming(name, createInbox(db, subscriptions)), background, work };
+  const mirror = createMirror(module.contract, container.get<Service<Contract>>(module.contract.token), moduleLog);
+  return { name, module, db, queue, mirror, service: mirror.service as object, inbox: consuming(name, createInbox(db, subscriptions)), background, work };
 }
 
 export const bound = <T>(container: Container, token: symbol, absent: T) => (container.isBound(token) ? container.get<T>(token) : absent);

@@ -26,8 +26,8 @@ export interface FollowerOptions {
 export interface Follower {
   /** what is known now, by module */
   whereabouts(): Promise<ReadonlyMap<string, Whereabouts>>;
-  /** from now on this process is known to whoever moves modules, and each change is told, again until it could be followed */
-  follow(place: (module: string, whereabouts: Whereabouts) => Promise<void>): void;
+  /** from now on this process is known to whoever moves modules, and each change is told, again until it could be followed; `shadowed`: what was found of reads that are answered twice */
+  follow(place: (module: string, whereabouts: Whereabouts) => Promise<void>, shadowed?: () => object): void;
   /** reads it again; resolves once `place` has heard of what was read */
   look(): Promise<void>;
   stop(): Promise<void>;
@@ -40,6 +40,16 @@ interface Row {
   database_url: string | null;
   address: string | null;
   next_url: string | null;
+  shadow: Shadow | null;
+}
+
+/** Of placement.modules: reads of a module that is about to move, so many of a hundred, are answered by that process too. */
+export interface Shadow {
+  id: string;
+  percent: number;
+  /** without user and password */
+  database: string;
+  address: string;
 }
 
 /**
@@ -51,6 +61,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   const ended = new AbortController();
   const followed = new Map<string, string>();
   let place: ((module: string, whereabouts: Whereabouts) => Promise<void>) | undefined;
+  let found: (() => object) | undefined;
   let connecting: Promise<Client> | undefined;
   let current: Promise<void> | undefined;
   let next: Promise<void> | undefined;
@@ -89,10 +100,17 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   }
 
   const isThis = (module: string, address: string) => address === self?.address && self.modules.includes(module);
-  const toWhereabouts = ({ module, held, database_url: database, address }: Row): Whereabouts => ({
+  const toWhereabouts = ({ module, held, database_url: database, address, shadow }: Row): Whereabouts => ({
     held,
     ...(database && { databaseUrl: withRole(database, module) }),
     ...(address && !isThis(module, address) && { address }),
+    ...(shadow && self && {
+      shadowed: {
+        id: shadow.id,
+        percent: shadow.percent,
+        ...(isThis(module, shadow.address) ? { databaseUrl: withRole(shadow.database, `${module}_shadow`) } : { address: shadow.address }),
+      },
+    }),
   });
 
   async function lookOnce(): Promise<void> {
@@ -130,6 +148,8 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
     if (!self) return;
     const [row] = await ask<{ is_new: boolean }>(SEEN, [id, self.address, hostname(), self.modules, self.edge]);
     if (row?.is_new) followed.clear();
+    const shadowed = found?.() ?? {};
+    if (Object.keys(shadowed).length > 0) await ask('update hosts set shadowed = $2 where id = $1', [id, shadowed]);
   }
 
   async function keepLooking(): Promise<void> {
@@ -150,8 +170,9 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
 
   return {
     whereabouts: async () => new Map((await ask<Row & QueryResultRow>(LOOK)).map((row) => [row.module, toWhereabouts(row)])),
-    follow(tell) {
+    follow(tell, shadowed) {
       place = tell;
+      found = shadowed;
       void keepLooking();
     },
     look,
@@ -165,7 +186,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   };
 }
 
-const LOOK = 'select module, epoch, held, database_url, address, next_url from modules';
+const LOOK = 'select module, epoch, held, database_url, address, next_url, shadow from modules';
 const SEEN = `
   with gone as (
     delete from hosts where seen_at < clock_timestamp() - interval '${GONE_AFTER}' and id <> $1

@@ -3,6 +3,7 @@ import { misfits } from '../boundaries/contracts/contract-changes.ts';
 import type { Contract } from '../shared/contract.ts';
 import { client, type Remote } from '../shared/seam/client.ts';
 import type { EdgePolicy } from '../shared/seam/resilience.ts';
+import { SHADOW } from '../shared/seam/protocol.ts';
 import type { ServiceTokens } from '../shared/seam/service-token.ts';
 import type { Tls } from './tls.ts';
 
@@ -10,6 +11,8 @@ import type { Tls } from './tls.ts';
 export interface Peers {
   /** `address`: where the module is now; a client to where it was finishes what is under way */
   to<C extends Contract>(from: string, contract: C, address: string): Remote<C>;
+  /** a client of where a module is about to move, in the module's own name and not one of `all` */
+  shadow(contract: Contract, address: string): Remote<Contract>;
   /** clients of a module that is elsewhere now, or here; those that were finish what is under way */
   forget(module: string, address: string | undefined): void;
   /** every client made so far; `check` compares contracts */
@@ -36,6 +39,8 @@ export function createPeers({ log, ...options }: PeersOptions): Peers {
       void known?.close();
       return made as Remote<C>;
     },
+    shadow: (contract, address) =>
+      client(contract, { ...options, misfits: sentences, from: contract.module, address, below: SHADOW, log: log.child({ edge: `${contract.module}'s shadow` }) }),
     forget(module, address) {
       for (const [edge, remote] of remotes) {
         if (remote.contract.module !== module || remote.address === address) continue;

@@ -22,6 +22,18 @@ export interface Whereabouts {
   databaseUrl?: string;
   /** where its process answers; default: what the configuration says */
   address?: string;
+  /** it is about to move, and a share of its reads is answered there too */
+  shadowed?: WhereShadowed;
+}
+
+export interface WhereShadowed {
+  id: string;
+  /** of a hundred reads */
+  percent: number;
+  /** address of the database it moves to with the role for reading: this process is to answer from there */
+  databaseUrl?: string;
+  /** of the process that does, where it is another one */
+  address?: string;
 }
 
 /** An address to listen on that nobody can call. */

@@ -34,6 +34,8 @@ export interface RemoteOptions {
   from: string;
   /** `http://host:port`, `https://host:port` or `unix:/path/to/socket` */
   address: string;
+  /** below which of the module's own resources methods are called; default: of none */
+  below?: string;
   /** for https: the certificate to show with its key, and whose to believe, in PEM */
   tls?: { cert: string; key: string; ca: string };
   tokens: ServiceTokens;
@@ -61,7 +63,7 @@ const REFUSES_ALL: ReadonlySet<ProtocolReason> = new Set(['unknown_module', 'cal
 export class ContractMismatch extends Error {}
 
 /** A module in another process, behind its own contract. */
-export function client<C extends Contract>(contract: C, { from, address, tls, tokens, misfits, log, policy: given = {} }: RemoteOptions): Remote<C> {
+export function client<C extends Contract>(contract: C, { from, address, below, tls, tokens, misfits, log, policy: given = {} }: RemoteOptions): Remote<C> {
   const policy = { ...DEFAULT_POLICY, ...given };
   const { module } = contract;
   const pool = openPool(address, tls, policy);
@@ -162,7 +164,7 @@ export function client<C extends Contract>(contract: C, { from, address, tls, to
       pool,
       {
         method,
-        path: pathOf(module, path),
+        path: pathOf(module, below && Object.hasOwn(contract.methods, path) ? `${below}/${path}` : path),
         headers: {
           authorization: `Bearer ${await tokens.tokenFor(from, module)}`,
           [TIMEOUT_HEADER]: String(Math.ceil(patience)),

@@ -7,6 +7,8 @@ export const pathOf = (module: string, method: string) => `${PREFIX}/${module}/$
 /** Not a method: a module's events come in here, and `contract` describes what is served. Methods are camelCase words. */
 export const EVENTS = '-/events';
 export const CONTRACT = '-/contract';
+/** Reads are answered below it from where the module is about to move, to the module itself and nobody else. */
+export const SHADOW = '-/shadow';
 
 /** Milliseconds that the caller still waits; the other side does not begin, or gives up, when they are over. */
 export const TIMEOUT_HEADER = 'kerf-timeout';

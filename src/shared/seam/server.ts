@@ -5,7 +5,7 @@ import { withDeadline, withTrace } from '../context.ts';
 import { type Contract, contractHash, describeContract, errorToWire } from '../contract.ts';
 import { type ErrorCode, HTTP_STATUS } from '../errors.ts';
 import type { Deliver, Event } from '../events.ts';
-import { CONTRACT, CONTRACT_HEADER, EVENTS, LARGEST_REQUEST, PREFIX, PROTOCOL_STATUS, type ProtocolReason, TIMEOUT_HEADER } from './protocol.ts';
+import { CONTRACT, CONTRACT_HEADER, EVENTS, LARGEST_REQUEST, PREFIX, PROTOCOL_STATUS, type ProtocolReason, SHADOW, TIMEOUT_HEADER } from './protocol.ts';
 import type { ServiceTokens } from './service-token.ts';
 
 /** A module as it is served to other processes. */
@@ -13,6 +13,8 @@ export interface Served {
   contract: Contract;
   /** the contract's service; which one cannot be said here, where every module's is served alike */
   service: object;
+  /** the same where it is about to move to, if this process is to answer reads there */
+  shadow?: () => object | undefined;
   /** takes in an event that the module listens to */
   deliver: Deliver;
   /** modules that may call its methods, by the table of calls; `edge` is every public front */
@@ -130,7 +132,17 @@ export function serve({ served, tokens, log, refused }: SeamServer): RequestList
 
 /** The caller sent what the contract does not know: a mistake of programming or of versions, not a refusal. */
 class Violation extends Error {
-  readonly reason: 'contract_violation' | 'caller_refused' = 'contract_violation';
+  readonly reason: ProtocolReason = 'contract_violation';
+}
+
+/** No read is answered here from where the module is about to move. */
+class NoShadow extends Violation {
+  override readonly reason = 'unknown_module';
+}
+
+/** The database refused it, because it would have written. */
+class NoRead extends Violation {
+  override readonly reason = 'unknown_method';
 }
 
 /** An event in the name of another module than the one that sent it. */
@@ -138,20 +150,21 @@ class Forged extends Violation {
   override readonly reason = 'caller_refused';
 }
 
-function resourcesOf({ contract, service, deliver, callers, publishers }: Served): [string, Resource][] {
+function resourcesOf({ contract, service, shadow, deliver, callers, publishers }: Served): [string, Resource][] {
   const { module } = contract;
   const hash = contractHash(contract);
   const at = (method: 'GET' | 'POST', path: string, allowed: readonly string[], run: Operation, largest = LARGEST_REQUEST): [string, Resource] => [
     `${PREFIX}/${module}/${path}`,
     { method, module, hash, allowed, largest, run },
   ];
-  const methods = Object.entries(contract.methods).map(([name, { input, largestRequest }]) => {
-    const call: Operation = (received) => {
+  const methods = Object.entries(contract.methods).flatMap(([name, { kind, input, largestRequest }]) => {
+    const callOf = (chosen: () => object): Operation => (received) => {
       const result = input.safeParse(received);
       if (!result.success) throw new Violation(`${module}.${name}: ${issuesOf(result.error)}`);
-      return (service as Record<string, Method>)[name]!(result.data);
+      return (chosen() as Record<string, Method>)[name]!(result.data);
     };
-    return at('POST', name, callers, call, largestRequest);
+    const call = at('POST', name, callers, callOf(() => service), largestRequest);
+    return shadow && kind === 'read' ? [call, at('POST', `${SHADOW}/${name}`, [module], reading(callOf(() => shadow() ?? none(module))), largestRequest)] : [call];
   });
   return [
     ...methods,
@@ -162,8 +175,24 @@ function resourcesOf({ contract, service, deliver, callers, publishers }: Served
       if (event.data.type.split('.')[0] !== caller) throw new Forged(`${caller} does not publish ${event.data.type}.`);
       return deliver(event.data as unknown as Event);
     }),
-    at('GET', CONTRACT, [...callers, ...publishers], async () => ({ hash, ...describeContract(contract) })),
+    at('GET', CONTRACT, [...callers, ...publishers, module], async () => ({ hash, ...describeContract(contract) })),
   ];
+}
+
+const reading = (call: Operation): Operation => async (received, caller) => {
+  try {
+    return await call(received, caller);
+  } catch (error) {
+    if ((error as { code?: string }).code === READ_ONLY) throw new NoRead((error as Error).message);
+    throw error;
+  }
+};
+
+/** read_only_sql_transaction */
+const READ_ONLY = '25006';
+
+function none(module: string): never {
+  throw new NoShadow(`${module} is not about to move here.`);
 }
 
 const issuesOf = ({ issues }: z.ZodError) => issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
