@@ -66,9 +66,9 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
     sweeping.push(edge.sweeps);
   }
   await kerf.startWork();
-  follower?.follow(kerf.place, kerf.shadowed);
   if (edge) front.serve(edge.app);
   state = 'serving';
+  follower?.appear();
   say(edge ? banner({ publicUrl: settings.publicUrl, internal: inside.address.replace('127.0.0.1', 'localhost'), demo: config.seed, sample: edge.sample }) : `Kerf is running: ${config.placement.hosts.join(', ')} on ${inside.address}`);
 
   return async () => {

@@ -1,8 +1,10 @@
 import { MODULES } from '../calls.ts';
-import { readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config.ts';
+import { createFollower } from '../move/follow.ts';
 import { ConfigError } from '../setup/config-error.ts';
-import { openInstallation } from '../setup/database.ts';
-import { connect, type Database } from '../shared/database.ts';
+import { type Installation, openInstallation } from '../setup/database.ts';
+import { connect, type Database, poolOf } from '../shared/database.ts';
+import { createLogger } from '../shared/telemetry.ts';
 
 /** The databases of modules that can be reached with this configuration, each under the module's own role. */
 export interface ModuleDatabases {
@@ -15,16 +17,34 @@ export interface ModuleDatabases {
 export async function withModuleDatabases<T>(only: string | undefined, work: (opened: ModuleDatabases) => Promise<T>): Promise<T> {
   if (only !== undefined && !MODULES.includes(only)) throw new ConfigError(`There is no module "${only}": it is one of ${MODULES.join(', ')}.`);
   const config = readConfig();
-  const wanted = only ? [only] : MODULES;
-  const known = wanted.filter((name) => config.placement.hosts.includes(name) || config.moduleDatabaseUrls[name]);
-  if (known.length === 0) throw new ConfigError(`${wanted.join(', ')} ${only ? 'runs' : 'run'} elsewhere: look from there, or say where the database is, like ${wanted[0]!.toUpperCase()}_DATABASE_URL.`);
   const installation = await openInstallation(config, { attach: true, existing: true, onProgress: (sentence) => void process.stderr.write(`${sentence}\n`) });
-  const looked = known.map((module) => ({ module, db: connect({ url: installation.url(module), applicationName: 'kerf operator', poolSize: 2 }) }));
+  try {
+    const wanted = only ? [only] : MODULES;
+    return await lookInto(wanted, { config, installation }, async (opened) => {
+      if (opened.looked.length === 0) throw new ConfigError(`${wanted.join(', ')} ${only ? 'runs' : 'run'} elsewhere: look from there, or say where the database is, like ${wanted[0]!.toUpperCase()}_DATABASE_URL.`);
+      return work(opened);
+    });
+  } finally {
+    await installation.close();
+  }
+}
+
+/** The same in an installation that is open. A module that moves meanwhile is waited for, and followed. */
+export async function lookInto<T>(wanted: readonly string[], { config, installation }: { config: Config; installation: Installation }, work: (opened: ModuleDatabases) => Promise<T>): Promise<T> {
+  const moved = await installation.moved();
+  const known = wanted.filter((name) => config.placement.hosts.includes(name) || config.moduleDatabaseUrls[name] || moved.get(name)?.databaseUrl);
+  const url = (module: string, at: string | null | undefined) => installation.url(module, at ?? undefined);
+  const follower = installation.placementUrl === undefined ? undefined : createFollower({ url: installation.placementUrl, withRole: url, log: createLogger('silent') });
+  const looked = known.map((module) => ({ module, db: connect({ url: url(module, moved.get(module)?.databaseUrl), applicationName: 'kerf operator', poolSize: 2, ...(follower && { look: follower.look }) }) }));
+  follower?.follow(async (module, { held, databaseUrl }) => {
+    const pools = looked.filter((one) => one.module === module).map(({ db }) => poolOf(db));
+    for (const pool of pools) await (held ? pool.hold() : pool.letGo(databaseUrl ?? url(module, null)));
+  });
   try {
     return await work({ looked, elsewhere: wanted.filter((name) => !known.includes(name)) });
   } finally {
+    await follower?.stop();
     await Promise.all(looked.map(({ db }) => db.destroy()));
-    await installation.close();
   }
 }
 

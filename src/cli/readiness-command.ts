@@ -27,7 +27,10 @@ export const readinessCommand = new Command('readiness')
     ]);
     const installation = await openInstallation(config, { attach: true, existing: true, onProgress: (sentence) => void process.stderr.write(`${sentence}\n`) });
     const names = module ? [module] : MODULES;
-    const facts = await gatherFacts(names, { names: SCHEMAS, url: installation.url, root: ROOT, internal: address }).finally(() => installation.close());
+    const gathered = installation.moved().then((moved) =>
+      gatherFacts(names, { names: SCHEMAS, url: (name) => installation.url(name, moved.get(name)?.databaseUrl ?? undefined), root: ROOT, internal: address }),
+    );
+    const facts = await gathered.finally(() => installation.close());
     const modules = facts.map(judge);
     process.stdout.write(`${json ? JSON.stringify({ modules }, undefined, 2) : formatReadiness(modules)}\n`);
     if (modules.some(({ verdict }) => verdict === 'not known')) process.exitCode = 2;

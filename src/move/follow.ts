@@ -26,8 +26,10 @@ export interface FollowerOptions {
 export interface Follower {
   /** what is known now, by module */
   whereabouts(): Promise<ReadonlyMap<string, Whereabouts>>;
-  /** from now on this process is known to whoever moves modules, and each change is told, again until it could be followed; `shadowed`: what was found of reads that are answered twice */
+  /** from now on each change is told, again until it could be followed; `shadowed`: what was found of reads that are answered twice */
   follow(place: (module: string, whereabouts: Whereabouts) => Promise<void>, shadowed?: () => object): void;
+  /** from now on this process is known to whoever moves modules: it serves */
+  appear(): void;
   /** reads it again; resolves once `place` has heard of what was read */
   look(): Promise<void>;
   stop(): Promise<void>;
@@ -60,6 +62,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   const id = newId();
   const ended = new AbortController();
   const followed = new Map<string, string>();
+  let isThere = false;
   let place: ((module: string, whereabouts: Whereabouts) => Promise<void>) | undefined;
   let found: (() => object) | undefined;
   let connecting: Promise<Client> | undefined;
@@ -128,7 +131,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
 
   async function followOne(row: Row, tell: NonNullable<typeof place>): Promise<void> {
     await tell(row.module, toWhereabouts(row));
-    if (!self) return;
+    if (!self || !isThere) return;
     const reaches = row.next_url && (await canReach(withRole(row.next_url, row.module))) ? row.next_url : null;
     await ask('update hosts set followed = followed || $2 where id = $1', [id, { [row.module]: { epoch: Number(row.epoch), reaches } }]);
   }
@@ -145,7 +148,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
 
   /** A row that somebody deleted, because this process stood still, is filled again. */
   async function beSeen(): Promise<void> {
-    if (!self) return;
+    if (!self || !isThere) return;
     const [row] = await ask<{ is_new: boolean }>(SEEN, [id, self.address, hostname(), self.modules, self.edge]);
     if (row?.is_new) followed.clear();
     const shadowed = found?.() ?? {};
@@ -175,12 +178,16 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
       found = shadowed;
       void keepLooking();
     },
+    appear() {
+      isThere = true;
+      void beSeen().then(look).catch(() => undefined);
+    },
     look,
     async stop() {
       const client = await connecting?.catch(() => undefined);
       ended.abort();
       if (!client) return;
-      if (place) await client.query('delete from hosts where id = $1', [id]).catch(() => undefined);
+      if (isThere) await client.query('delete from hosts where id = $1', [id]).catch(() => undefined);
       await Promise.race([client.end().catch(() => undefined), delay(FAREWELL, undefined, { ref: false })]);
     },
   };

@@ -112,12 +112,28 @@ export async function placeOf(home: Site, module: string): Promise<Placed> {
   return found ?? { held: false, database_url: null, address: null };
 }
 
-/** Modules that are in another database than the configuration says, and in which. A shop that is not set up yet has none. */
-export async function movedModules(home: Site): Promise<Map<string, string>> {
-  const [table] = await rows<{ there: boolean }>(home, `select to_regclass('placement.modules') is not null as there`);
-  const moved = table!.there ? await rows<{ module: string; database_url: string }>(home, 'select module, database_url from placement.modules where database_url is not null') : [];
-  return new Map(moved.map(({ module, database_url }) => [module, database_url]));
+/** A module that has moved, or is on its way. */
+export interface Moved {
+  module: string;
+  /** where its data is, without user and password; null: where the configuration says */
+  databaseUrl: string | null;
+  held: boolean;
+  /** of the move that has not ended */
+  move: Pick<Move, 'direction' | 'phase' | 'from' | 'to'> | null;
 }
+
+/** By module. A shop that is not set up yet has none. */
+export async function movedModules(home: Site): Promise<Map<string, Moved>> {
+  const [table] = await rows<{ there: boolean }>(home, `select to_regclass('placement.modules') is not null and to_regclass('placement.moves') is not null as there`);
+  const moved = table!.there ? await rows<Moved>(home, MOVED) : [];
+  return new Map(moved.map((one) => [one.module, one]));
+}
+
+const MOVED = `
+  select module, database_url as "databaseUrl", coalesce(held, false) as held,
+         case when id is not null then jsonb_build_object('direction', direction, 'phase', phase, 'from', from_database, 'to', to_database) end as move
+  from placement.modules full join (select * from placement.moves where ended_at is null) as moves using (module)
+  where id is not null or held or database_url is not null`;
 
 export interface Host {
   /** where others reach it, and the machine that it runs on */

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { MODULES } from '../calls.ts';
 import type { Config } from '../config.ts';
-import { movedModules } from '../move/journal.ts';
+import { type Moved, movedModules } from '../move/journal.ts';
 import { closeSite, openSite, withoutUser } from '../move/site.ts';
 import { ConfigError } from './config-error.ts';
 import { hasEmbeddedData, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { dataDirectory } from './paths.ts';
 import type { Place } from '../shared/ownership.ts';
 import { isAway } from '../shared/errors.ts';
+import { whereToMigrate } from './moved.ts';
 import { moduleUrl, provision } from './provision.ts';
 import { readOrMakeSecret } from './secret.ts';
 import { readSplitShop, splitDatabaseUrl, splitShopFile } from './split-shop.ts';
@@ -15,14 +16,16 @@ import { readSplitShop, splitDatabaseUrl, splitShopFile } from './split-shop.ts'
 /** The databases of an installation: one server for all modules, or several. */
 export interface Installation {
   secret: string;
-  /** address of a module's database under its own role; also for `edge` */
-  url(module: string): string;
+  /** address of a module's database under its own role, in the database that the configuration names, or `at`; also for `edge` */
+  url(module: string, at?: string): string;
   /** the same with the administrator's role; `placement` is the shop's own database */
   administratorUrl(module: string): string;
   /** the shop's own database with the role that follows the placement; undefined where only modules' databases are known */
   placementUrl: string | undefined;
-  /** every database that is named for any of them: where a copy of a module's data could be */
-  places: readonly Place[];
+  /** modules that are elsewhere than the configuration says, or on their way */
+  moved(): Promise<ReadonlyMap<string, Moved>>;
+  /** every database that is named for any of them, also by a move: where a copy of a module's data could be */
+  places(): Promise<readonly Place[]>;
   /** creates what is missing: roles, schemas, tables. `force`: looks at everything again */
   migrate(options?: { force?: boolean }): Promise<boolean>;
   /** stops the embedded server, if this process started it */
@@ -58,32 +61,38 @@ export async function openInstallation(
     const module = url === config.databaseUrl ? undefined : MODULES.find((name) => config.moduleDatabaseUrls[name] === url);
     return module ? `${module.toUpperCase()}_DATABASE_URL` : 'DATABASE_URL';
   };
+  const moved = async () => {
+    if (!home) return new Map<string, Moved>();
+    const site = await openSite(home, 'placement').catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(home)));
+    return movedModules(site).finally(() => closeSite(site));
+  };
   return {
     secret,
-    url: (module) => moduleUrl(adminUrl(module), module, secret),
+    url: (module, at = adminUrl(module)) => moduleUrl(at, module, secret),
     administratorUrl: adminUrl,
     placementUrl: home && moduleUrl(home, 'placement', secret),
-    places: [...new Set([...MODULES, 'edge'].map(adminUrl))].map((url) => ({ name: nameOf(url), url: (module) => moduleUrl(url, module, secret) })),
+    moved,
+    async places() {
+      const ofMoves = [...(await moved()).values()].flatMap(({ databaseUrl, move }) => [databaseUrl, move?.from, move?.to]);
+      const urls = [...[...MODULES, 'edge'].map(adminUrl), config.apartDatabaseUrl, ...ofMoves].flatMap((url) => (url ? [withoutUser(url)] : []));
+      return [...new Set(urls)].map((url) => ({ name: nameOf(url), url: (module) => moduleUrl(url, module, secret) }));
+    },
     async migrate({ force = false } = {}) {
-      const isHere = home ? await placedBy(home).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(home))) : () => true;
-      const bySchema = Map.groupBy(own.filter((schema) => isHere(schema, adminUrl(schema))), adminUrl);
-      // By itself: a schema knows what it was set up with, and processes with other modules share this one.
-      const placement = home ? ([[home, ['placement']]] as const) : [];
       let changed = false;
-      for (const [url, schemas] of [...placement, ...bySchema]) {
-        changed = (await provision({ adminUrl: url, schemas, secret, force, ...(schemas[0] !== 'placement' && { onProgress: options.onProgress }) }).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(url)))) || changed;
-      }
+      const setUp = async (url: string, schemas: readonly string[], onProgress?: (sentence: string) => void) => {
+        const didSomething = await provision({ adminUrl: url, schemas, secret, force, ...(onProgress && { onProgress }) }).catch((error: unknown) => explain(error as NodeJS.ErrnoException, variableOf(url)));
+        changed ||= didSomething;
+      };
+      // First, and by itself: it says where the others are.
+      if (home) await setUp(home, ['placement']);
+      const places = home
+        ? await whereToMigrate({ home, schemas: own, configured: adminUrl, apart: config.apartDatabaseUrl, secret, force, say: options.onProgress })
+        : Map.groupBy(own, adminUrl);
+      for (const [url, schemas] of places) await setUp(url, schemas, options.onProgress);
       return changed;
     },
     close: async () => embedded?.stop(),
   };
-}
-
-/** What a module left behind when it moved stays as it is: tables made anew would be a second place for it. */
-async function placedBy(home: string): Promise<(module: string, url: string) => boolean> {
-  const site = await openSite(home, 'placement');
-  const moved = await movedModules(site).finally(() => closeSite(site));
-  return (module, url) => (moved.get(module) ?? withoutUser(url)) === withoutUser(url);
 }
 
 const nameOf = (url: string) => `${new URL(url).host}${new URL(url).pathname}`;

@@ -54,11 +54,12 @@ export async function openKerf(config: Config, options: { attach: boolean; exist
     const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize, placement, ...(follower && { look: follower.look }), ...(service && { serviceKeys: service.keys }) });
     const changed = !options.existing && (await installation.migrate());
     const moved = await follower?.whereabouts().catch((error: { code?: string }) => {
-      if (options.existing && NOT_SET_UP.has(error.code ?? '')) return new Map<never, never>();
+      if (options.existing && NOT_SET_UP.has(error.code ?? '')) return undefined;
       throw error;
     });
-    // One that is held right now is none the less where it is: its database says who may use it, and the follower waits.
+    // One that is held right now is none the less where it is: its database says who may use it.
     for (const [module, whereabouts] of moved ?? []) await kerf.place(module, { ...whereabouts, held: false });
+    if (moved) follower?.follow(kerf.place, kerf.shadowed);
     if (!options.existing) await kerf.prepare();
     return {
       kerf,

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Knex } from 'knex';
+import { readFile } from 'node:fs/promises';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
-import { getConstructionPlans, getMigrationPlans } from 'pg-boss';
+import { getConstructionPlans } from 'pg-boss';
 import { ConfigError } from './config-error.ts';
 import { connect, type Database } from '../shared/database.ts';
 import { deriveKey } from '../shared/ids.ts';
+import { migrationFiles, pendingJobMigration, readMigration, script, sqlFiles } from './migrations.ts';
 
 /**
  * Makes a database ready for modules: for each its schemas (`coupon`, `coupon_jobs`), an owner without login that only
@@ -25,7 +24,6 @@ export interface Provisioning {
   onProgress?: (sentence: string) => void;
 }
 
-const MIGRATIONS = join(import.meta.dirname, '../../migrations');
 /** docs/rules.md, Times: set per role, so that they hold whatever the client does. */
 const ROLE_SETTINGS = {
   statement_timeout: '5s',
@@ -50,25 +48,27 @@ const ownerRole = (schema: string) => `kerf_${schema}_owner`;
 const rolePassword = (schema: string, secret: string) => deriveKey(secret, `database role ${schema}`);
 
 /** Idempotent, and safe when several processes start at once. Answers whether there was anything to do. */
-export async function provision({ adminUrl, schemas, secret, force = false, onProgress }: Provisioning): Promise<boolean> {
+export async function provision({ adminUrl, schemas: all, secret, force = false, onProgress }: Provisioning): Promise<boolean> {
   const admin = new Client({ connectionString: adminUrl, application_name: 'kerf setup' });
   // A connection that breaks is told to the query that needs it.
   admin.on('error', () => undefined);
   await admin.connect();
   try {
-    const mark = { fingerprint: await fingerprintOf(schemas), secret: deriveKey(secret, 'provisioning').slice(0, 16) };
-    const before = await recordedMarks(admin, schemas);
-    if (!force && before.some((known) => known.secret !== mark.secret)) throw otherSecret();
-    if (!force && before.length === schemas.length && before.every((known) => known.fingerprint === mark.fingerprint)) return false;
+    const trace = deriveKey(secret, 'provisioning').slice(0, 16);
+    const before = await recordedMarks(admin, all);
+    if (!force && [...before.values()].some((known) => known.secret !== trace)) throw otherSecret();
+    const prints = new Map(await Promise.all(all.map(async (schema) => [schema, await fingerprintOf(schema)] as const)));
+    const schemas = force ? all : all.filter((schema) => before.get(schema)?.fingerprint !== prints.get(schema));
+    if (schemas.length === 0) return false;
     await admin.query(`select pg_advisory_lock(hashtext('kerf setup'))`);
-    if (!force && (await rolesOfAnother(admin, schemas, mark.secret))) throw rolesTaken();
+    if (!force && (await rolesOfAnother(admin, schemas, trace))) throw rolesTaken();
     onProgress?.('Creating roles and schemas.');
     await admin.query(await rolesAndSchemas(admin, schemas, secret));
     onProgress?.('Running migrations.');
     await Promise.all(schemas.map((schema) => migrate(adminUrl, schema)));
     await Promise.all(schemas.filter(hasJobs).map((schema) => setUpJobs(adminUrl, schema)));
     await admin.query(
-      schemas.map((schema) => `comment on schema "${schema}" is 'kerf ${mark.fingerprint} ${mark.secret}'; comment on role ${loginRole(schema)} is 'kerf ${mark.secret}';`).join('\n'),
+      schemas.map((schema) => `comment on schema "${schema}" is 'kerf ${prints.get(schema)} ${trace}'; comment on role ${loginRole(schema)} is 'kerf ${trace}';`).join('\n'),
     );
     return true;
   } finally {
@@ -134,25 +134,6 @@ const migrate = (adminUrl: string, schema: string) =>
     db.migrate.latest({ migrationSource: sqlFiles(schema), schemaName: schema, tableName: 'migrations' }),
   );
 
-/** Plain SQL files, run in order of their names, each in one transaction. */
-function sqlFiles(schema: string): Knex.MigrationSource<string> {
-  const folder = join(MIGRATIONS, schema);
-  return {
-    getMigrations: () => migrationFiles(schema),
-    getMigrationName: (file) => file,
-    getMigration: async (file) => {
-      const sql = await readFile(join(folder, file), 'utf8');
-      return { up: (db) => db.raw(script(sql)), down: () => Promise.reject(new Error('Migrations only go forward.')) };
-    },
-  };
-}
-
-/** Statements as they are: knex would take each ? for a binding. */
-const script = (sql: string) => sql.replaceAll('?', '\\?');
-
-const migrationFiles = async (schema: string) =>
-  (await readdir(join(MIGRATIONS, schema)).catch(() => [])).filter((file) => file.endsWith('.sql')).toSorted();
-
 /** The module's job queue: pg-boss's own construction, or its migrations, run as the owner. */
 const setUpJobs = (adminUrl: string, schema: string) =>
   asOwner(adminUrl, schema, `${schema}_jobs`, async (db) => {
@@ -182,40 +163,30 @@ const inOrderOfInsertion = (space: string) => `
   create or replace trigger kerf_stamp before insert on "${space}".job for each row execute function "${space}".kerf_stamp();
   create index if not exists kerf_dead on "${space}".job (name, created_on) where state = 'failed';`;
 
-function pendingJobMigration(space: string, version: number): string | undefined {
-  try {
-    return getMigrationPlans(space, version);
-  } catch {
-    return undefined;
-  }
-}
-
 /** What a schema was made by, kept in its comment: everything the outcome depends on, and a trace of the secret. */
 interface Mark {
   fingerprint: string;
   secret: string;
 }
 
-async function fingerprintOf(schemas: readonly string[]): Promise<string> {
+async function fingerprintOf(schema: string): Promise<string> {
   const hash = createHash('sha256').update(getConstructionPlans('x'));
   hash.update(await readFile(import.meta.filename));
-  for (const schema of schemas) {
-    for (const file of await migrationFiles(schema)) {
-      hash.update(`${schema}/${file}`).update(await readFile(join(MIGRATIONS, schema, file)));
-    }
-  }
+  for (const file of await migrationFiles(schema)) hash.update(`${schema}/${file}`).update(await readMigration(schema, file));
   return hash.digest('hex').slice(0, 32);
 }
 
-async function recordedMarks(admin: Client, schemas: readonly string[]): Promise<Mark[]> {
-  const { rows } = await admin.query<{ comment: string | null }>(
-    `select obj_description(oid, 'pg_namespace') as comment from pg_namespace where nspname = any($1)`,
+async function recordedMarks(admin: Client, schemas: readonly string[]): Promise<Map<string, Mark>> {
+  const { rows } = await admin.query<{ schema: string; comment: string | null }>(
+    `select nspname as schema, obj_description(oid, 'pg_namespace') as comment from pg_namespace where nspname = any($1)`,
     [schemas],
   );
-  return rows.flatMap(({ comment }) => {
-    const [, fingerprint, secret] = /^kerf (\w+) (\w+)$/.exec(comment ?? '') ?? [];
-    return fingerprint && secret ? [{ fingerprint, secret }] : [];
-  });
+  return new Map(
+    rows.flatMap(({ schema, comment }) => {
+      const [, fingerprint, secret] = /^kerf (\w+) (\w+)$/.exec(comment ?? '') ?? [];
+      return fingerprint && secret ? [[schema, { fingerprint, secret }] as const] : [];
+    }),
+  );
 }
 
 /** Roles belong to the whole server: another installation's passwords must not be changed under it. */

@@ -1,4 +1,5 @@
 import { connect, type Database, rows } from './database.ts';
+import { isAway } from './errors.ts';
 
 /** A database server's database as the configuration names it, and how a module enters it under its own role. */
 export interface Place {
@@ -20,12 +21,16 @@ interface Holding {
 /**
  * Who may write a module's data, seen from these places: in at most one of them may the module's schema be writable, and by
  * nobody but the module. A sentence for each thing that is otherwise. Administrators (superusers, and members of the
- * owner's role that are no module's) are left out: they set all this up.
+ * owner's role that are no module's) are left out: they set all this up. `onAway`: is told of a place that does not answer,
+ * which is not looked at.
  */
-export async function findForeignWriters(module: string, places: readonly Place[]): Promise<string[]> {
+export async function findForeignWriters(module: string, places: readonly Place[], onAway?: (name: string) => void): Promise<string[]> {
   const held = new Map<string, Holding & { name: string }>();
   for (const { name, url } of places) {
-    const holding = await holdingOf(module, url(module));
+    const holding = await holdingOf(module, url(module)).catch((error: unknown) => {
+      if (!onAway || !isAway(error)) throw error;
+      onAway(name);
+    });
     if (holding?.writable && !held.has(holding.identity)) held.set(holding.identity, { ...holding, name });
   }
   const holdings = [...held.values()];

@@ -17,7 +17,7 @@ const SHOWN = 20;
 const count = (number: number) => number.toLocaleString('en');
 
 /** One line per invariant, then every kind of violation in sentences. */
-export function formatReport({ orders, unconfirmed, findings, events, eventsNotLooked, kept }: Report): string {
+export function formatReport({ orders, unconfirmed, findings, events, eventsNotLooked, ownerNotLooked, kept }: Report): string {
   const lines = findings.map(({ invariant, looked, violations, settling }) => {
     const verdict = violations === 0 ? (looked ? 'holds' : 'not looked at') : `${count(violations)} ${violations === 1 ? 'violation' : 'violations'}`;
     return `${invariant.padEnd(8)} ${verdict.padEnd(14)} ${PROMISES[invariant]}${settling > 0 ? ` (${count(settling)} settling)` : ''}`;
@@ -30,12 +30,15 @@ export function formatReport({ orders, unconfirmed, findings, events, eventsNotL
     ...(waiting > 0 ? [`${count(waiting)} deliveries of events are on their way.`] : []),
     ...(dead > 0 ? [`${count(dead)} deliveries failed for good: kerf events list --state dead.`] : []),
     ...(eventsNotLooked.length > 0 ? [`Events of ${eventsNotLooked.join(', ')} were not looked at: the database is not known here.`] : []),
-    ...(findings.some(({ invariant, looked }) => invariant === 'owner' && !looked) ? ['Who may write where was not looked at: the databases are not known here.'] : []),
+    ...(findings.some(({ invariant, looked }) => invariant === 'owner' && !looked) ? [ownersNotIn(ownerNotLooked)] : []),
     ...(findings.some(({ invariant }) => invariant === 'kept') ? [keptIn(kept)] : []),
     ...(unconfirmed > 0 ? [`${count(unconfirmed)} more orders did not add up at first sight and were not looked at again.`] : []),
     orders === 0 ? 'No order was looked at: this shop has none.' : `${count(orders)} ${orders === 1 ? 'order was' : 'orders were'} looked at.`,
   ].join('\n');
 }
+
+const ownersNotIn = (away: string[]) =>
+  away.length > 0 ? `Who may write in ${away.join(', ')} was not looked at: it does not answer.` : 'Who may write where was not looked at: the databases are not known here.';
 
 const keptIn = (kept: Report['kept']) =>
   kept

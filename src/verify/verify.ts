@@ -50,7 +50,7 @@ export interface Verification {
   databases: ReadonlyMap<string, Database>;
   /** reads back what clients were told; absent: the database of the public API is not known here */
   readKept?: () => Promise<Kept>;
-  /** the databases that the configuration names, in which a module's data may be */
+  /** the databases that the configuration or a move names, in which a module's data may be */
   places?: readonly Place[];
   now: () => Date;
   /** milliseconds that a disagreement may last: events are delivered, and interrupted flows recover within this time */
@@ -82,6 +82,8 @@ export interface Report {
   events: EventsOf[];
   /** modules whose database is not known here */
   eventsNotLooked: string[];
+  /** databases in which a module's data may be, and that do not answer */
+  ownerNotLooked: string[];
   /** how many of the answers of the last day were read back; null: none, their database is not known here */
   kept: Omit<Kept, 'sentences'> | null;
 }
@@ -130,17 +132,18 @@ export async function verify(sources: Sources, { only = INVARIANTS, databases, r
   if (only.includes('events')) (await neglected(databases, grace)).forEach(tally.violation);
   const kept = (only.includes('kept') && (await readKept?.())) || null;
   kept?.sentences.forEach((message) => tally.violation({ invariant: 'kept', orderId: null, message }));
+  const away = new Set<string>();
   if (only.includes('owner')) {
-    const sentences = (await Promise.all(MODULES.map((module) => findForeignWriters(module, places)))).flat();
+    const sentences = (await Promise.all(MODULES.map((module) => findForeignWriters(module, places, (name) => away.add(name))))).flat();
     sentences.forEach((message) => tally.violation({ invariant: 'owner', orderId: null, message }));
   }
   const eventsNotLooked = only.includes('events') ? MODULES.filter((module) => !databases.has(module)) : [];
   if (eventsNotLooked.length > 0) tally.notLooked('events');
   if (!kept) tally.notLooked('kept');
-  if (places.length === 0) tally.notLooked('owner');
+  if (places.length === 0 || away.size > 0) tally.notLooked('owner');
   const findings = tally.findings();
   const unconfirmed = Math.max(0, doubtful.length - looked);
-  return { holds: findings.every(({ violations }) => violations === 0), orders, unconfirmed, findings, events, eventsNotLooked, kept: kept && { looked: kept.looked, answers: kept.answers } };
+  return { holds: findings.every(({ violations }) => violations === 0), orders, unconfirmed, findings, events, eventsNotLooked, ownerNotLooked: [...away], kept: kept && { looked: kept.looked, answers: kept.answers } };
 }
 
 const streamsOf = ({ order, payment, reservation, redemptions }: Sources) => ({

@@ -32,18 +32,24 @@ const connections = async () => (await home.admin.query(`select 1 from pg_stat_a
 describe('a follower', () => {
   it('is told of a change again until it could follow it', async () => {
     const told: Whereabouts[] = [];
-    createTestFollower().follow(async (_, whereabouts) => {
+    const follower = createTestFollower();
+    follower.follow(async (_, whereabouts) => {
       told.push(whereabouts);
       if (told.length === 1) throw new Error('Not now.');
     });
+    follower.appear();
     await place(true);
     await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);
     expect(told).toEqual([{ held: true }, { held: true }]);
   });
 
-  it('is there again, with all it follows, when somebody took it for gone', async () => {
-    createTestFollower().follow(async () => undefined);
+  it('is there once it serves, with all it follows, and again when somebody took it for gone', async () => {
+    const follower = createTestFollower();
+    follower.follow(async () => undefined);
     await place(false);
+    await follower.look();
+    expect(await hosts()).toEqual([]);
+    follower.appear();
     await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);
     await home.admin.query('delete from placement.hosts');
     await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);

@@ -41,7 +41,7 @@ describe('the report', () => {
   const finding = { invariant: 'stock' as const, looked: true, violations: 0, settling: 0, told: [] };
 
   it('is a line for each invariant', () => {
-    const text = formatReport({ holds: true, orders: 1_000, unconfirmed: 0, findings: [{ ...finding, settling: 2 }], events: [depth({ waiting: 1, dead: 2 })], eventsNotLooked: ['coupon'], kept: null });
+    const text = formatReport({ holds: true, orders: 1_000, unconfirmed: 0, findings: [{ ...finding, settling: 2 }], events: [depth({ waiting: 1, dead: 2 })], eventsNotLooked: ['coupon'], ownerNotLooked: [], kept: null });
     expect(text.split('\n')).toEqual([
       'stock    holds          what is on hand, held and sold is what the ledger and the orders say (2 settling)',
       '',
@@ -53,7 +53,7 @@ describe('the report', () => {
   });
 
   it('says of a line that it was not looked at, and what was read back of what clients were told', () => {
-    const text = (kept: { looked: number; answers: number } | null) => formatReport({ holds: true, orders: 1, unconfirmed: 0, findings: [{ ...finding, invariant: 'kept', looked: kept !== null }], events: [], eventsNotLooked: [], kept });
+    const text = (kept: { looked: number; answers: number } | null) => formatReport({ holds: true, orders: 1, unconfirmed: 0, findings: [{ ...finding, invariant: 'kept', looked: kept !== null }], events: [], eventsNotLooked: [], ownerNotLooked: [], kept });
     expect(text(null)).toMatch(/^kept {5}not looked at {2}/);
     expect(text({ looked: 2, answers: 3 })).toMatch(/^kept {5}holds /);
     expect(text({ looked: 2, answers: 3 })).toContain('2 of 3 answers under an Idempotency-Key of the last 24 h were read back, of these operations: createProduct, ');
@@ -61,7 +61,7 @@ describe('the report', () => {
 
   it('tells twenty violations of a kind, and how many more there are', () => {
     const told = Array.from({ length: 30 }, (_, index) => ({ invariant: 'stock' as const, orderId: null, message: `Sentence ${index}.` }));
-    const lines = formatReport({ holds: false, orders: 1, unconfirmed: 7, findings: [{ ...finding, violations: 1_030, told }], events: [], eventsNotLooked: [], kept: null }).split('\n');
+    const lines = formatReport({ holds: false, orders: 1, unconfirmed: 7, findings: [{ ...finding, violations: 1_030, told }], events: [], eventsNotLooked: [], ownerNotLooked: [], kept: null }).split('\n');
     expect(lines[0]).toMatch(/^stock {4}1,030 violations /);
     expect(lines.filter((line) => line.startsWith('  Sentence'))).toHaveLength(20);
     expect(lines).toContain('  … and 1,010 more');
