@@ -1,7 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import knex, { type Knex } from 'knex';
+import type { Client } from 'pg';
 import { unavailable } from './errors.ts';
 import { movable, movableAddress, type MovablePool } from './movable-pool.ts';
+import { forgetsStalePlan, preparing } from './prepared.ts';
 
 /** A module's own pool. Repositories take this or a transaction as their first argument. */
 export type Database = Knex;
@@ -25,6 +27,11 @@ export interface DatabaseOptions {
 /** knex would print to the console what it throws all the same. */
 const SILENT = { warn: () => undefined, error: () => undefined, deprecate: () => undefined, debug: () => undefined };
 
+const afterCreate = (connection: Client, done: (error?: Error) => void) => {
+  preparing(connection);
+  done();
+};
+
 /** Connects lazily: an unreachable server shows at the first statement, as `unavailable` within two seconds. */
 export function connect(options: DatabaseOptions): Database {
   const settings = [
@@ -40,7 +47,7 @@ export function connect(options: DatabaseOptions): Database {
       keepAlive: true,
       ...(settings.length > 0 && { options: settings.join(' ') }),
     }),
-    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000, validate: address.isGood },
+    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000, validate: address.isGood, afterCreate },
     acquireConnectionTimeout: 2_000,
     log: SILENT,
   });
@@ -61,7 +68,7 @@ const ATTEMPTS = 4;
  * Runs `work` in one local transaction and answers what it answers; rolls back when it throws.
  *
  * - Deadlocks and serialization failures (40P01, 40001) are run again from the start, at most three times, and so is what
- *   a move of the module ended before it was committed: keep effects outside the database out of `work`.
+ *   a move of the module or a migration ended before it was committed: keep effects outside the database out of `work`.
  * - Refuses to run inside another transaction: that waits on its own pool, or would span two modules.
  * - A commit that Postgres turned into a rollback (a swallowed SQL error) is an error here, not a success.
  */
@@ -83,7 +90,7 @@ export async function transaction<T>(db: Database, work: (trx: Transaction) => P
     } catch (thrown) {
       // What ended the work, not what its rollback met on a connection that is gone.
       const error = failed ? failed.error : thrown;
-      const again = attempt < ATTEMPTS && (isContention(error) || (failed && (await pool.hasMoved(error, since))));
+      const again = attempt < ATTEMPTS && (isContention(error) || forgetsStalePlan(error) || (failed && (await pool.hasMoved(error, since))));
       if (!again) throw error;
     }
   }

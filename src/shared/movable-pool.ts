@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { Client } from 'pg';
 import { unavailable } from './errors.ts';
+import { forgetsStalePlan } from './prepared.ts';
 
 /** Milliseconds that a flow waits for a held pool: longer than a move holds one, shorter than anybody waits for an answer. */
 const PATIENCE = 10_000;
@@ -53,8 +54,11 @@ export function movableAddress(first: string) {
         return { ...settings, connectionString: given, expirationChecker: () => given !== url };
       };
     },
-    /** a script that failed may have left its transaction open, which would spoil it for whoever gets the connection next */
-    isGood: (connection: Client) => there === `${connection.host}:${connection.port}/${connection.database}` && ['I', null].includes(connection.getTransactionStatus()),
+    /**
+     * a script that failed may have left its transaction open, which would spoil it for whoever gets the connection next; what
+     * has not said yet how it is after a failure may be such a one
+     */
+    isGood: (connection: Client & { readyForQuery?: boolean }) => connection.readyForQuery === true && there === `${connection.host}:${connection.port}/${connection.database}` && ['I', null].includes(connection.getTransactionStatus()),
   };
 }
 
@@ -124,7 +128,7 @@ export function movable(db: Knex, point: (url: string) => void, look: () => Prom
       try {
         return await run();
       } catch (error) {
-        if (isRefused(error) && (await pool.hasMoved(error, since))) return client.runner(builder).run();
+        if (forgetsStalePlan(error) || (isRefused(error) && (await pool.hasMoved(error, since)))) return client.runner(builder).run();
         throw error;
       }
     };

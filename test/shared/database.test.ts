@@ -61,6 +61,28 @@ describe('transaction', () => {
   });
 });
 
+describe('a statement with parameters', () => {
+  const find = (on: Database | Transaction) => rows<{ points: number }>(on, 'select * from rate_limits where key = ?', ['planned']);
+
+  it('is planned once for each connection', async () => {
+    await db('rate_limits').insert(record('planned'));
+    const uses = await transaction(db, async (trx) => {
+      for (let use = 0; use < 3; use += 1) await find(trx);
+      return rows(trx, `select calls::int from (select generic_plans + custom_plans as calls from pg_prepared_statements where statement like 'select * from rate_limits where key%') as kept`);
+    });
+    expect(uses).toEqual([{ calls: expect.any(Number) as number }]);
+    expect((uses[0] as { calls: number }).calls).toBeGreaterThanOrEqual(3);
+  });
+
+  it('is planned anew when a migration has added a column, by itself and in a transaction', async () => {
+    await Promise.all(Array.from({ length: 10 }, () => find(db)));
+    await context.administer('alter table edge.rate_limits add column added_later integer');
+    expect(await Promise.all(Array.from({ length: 10 }, () => find(db)))).toHaveLength(10);
+    await context.administer('alter table edge.rate_limits drop column added_later');
+    expect(await transaction(db, find)).toHaveLength(1);
+  });
+});
+
 describe('a connection that is lost', () => {
   it('is unavailable to every statement after it, too', async () => {
     const told: string[] = [];
