@@ -132,8 +132,12 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   async function followOne(row: Row, tell: NonNullable<typeof place>): Promise<void> {
     await tell(row.module, toWhereabouts(row));
     if (!self || !isThere) return;
-    const reaches = row.next_url && (await canReach(withRole(row.next_url, row.module))) ? row.next_url : null;
-    await ask('update hosts set followed = followed || $2 where id = $1', [id, { [row.module]: { epoch: Number(row.epoch), reaches } }]);
+    const { module, next_url: next } = row;
+    // Who holds is waited for by shoppers, and does nothing else before it says so.
+    const unreached = next && !row.held ? await unreachable(withRole(next, module)) : undefined;
+    const reaches = row.held || unreached ? null : next;
+    await ask('update hosts set followed = followed || $2 where id = $1', [id, { [module]: { epoch: Number(row.epoch), reaches } }]);
+    if (unreached) throw unreached;
   }
 
   /** One at a time: who asks while one is under way shares the one after it. */
@@ -207,13 +211,13 @@ function clientTo(url: string): Client {
   return client;
 }
 
-async function canReach(url: string): Promise<boolean> {
+async function unreachable(url: string): Promise<unknown> {
   const client = clientTo(url);
   try {
     await client.connect();
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return error;
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -8,7 +8,8 @@ export async function prepareTarget(site: Site, secret: string): Promise<void> {
   if (await isFollowing(site)) return;
   const used = await firstTableInUse(site);
   if (used) throw new Error(`${used} has rows: look whose they are, and drop the schemas of ${site.module} there before it moves in.`);
-  await provision({ adminUrl: site.url, schemas: [site.module], secret });
+  await provision({ adminUrl: site.url, schemas: [site.module], secret, withoutRights: true });
+  // Of schemas that somebody made here before, with nothing in them.
   await takeRights(site);
   await site.client.query(`truncate ${(await tablesOf(site)).map(({ name }) => name).join(', ')}`);
 }

@@ -21,6 +21,8 @@ export interface Provisioning {
   secret: string;
   /** look at everything even when nothing seems to have changed */
   force?: boolean;
+  /** a place to move to: the login role may do nothing in it until it is given rights there */
+  withoutRights?: boolean;
   onProgress?: (sentence: string) => void;
 }
 
@@ -48,7 +50,7 @@ const ownerRole = (schema: string) => `kerf_${schema}_owner`;
 const rolePassword = (schema: string, secret: string) => deriveKey(secret, `database role ${schema}`);
 
 /** Idempotent, and safe when several processes start at once. Answers whether there was anything to do. */
-export async function provision({ adminUrl, schemas: all, secret, force = false, onProgress }: Provisioning): Promise<boolean> {
+export async function provision({ adminUrl, schemas: all, secret, force = false, withoutRights = false, onProgress }: Provisioning): Promise<boolean> {
   const admin = new Client({ connectionString: adminUrl, application_name: 'kerf setup' });
   // A connection that breaks is told to the query that needs it.
   admin.on('error', () => undefined);
@@ -63,7 +65,7 @@ export async function provision({ adminUrl, schemas: all, secret, force = false,
     await admin.query(`select pg_advisory_lock(hashtext('kerf setup'))`);
     if (!force && (await rolesOfAnother(admin, schemas, trace))) throw rolesTaken();
     onProgress?.('Creating roles and schemas.');
-    await admin.query(await rolesAndSchemas(admin, schemas, secret));
+    await admin.query(await rolesAndSchemas(admin, schemas, { secret, withoutRights }));
     onProgress?.('Running migrations.');
     await Promise.all(schemas.map((schema) => migrate(adminUrl, schema)));
     await Promise.all(schemas.filter(hasJobs).map((schema) => setUpJobs(adminUrl, schema)));
@@ -76,7 +78,7 @@ export async function provision({ adminUrl, schemas: all, secret, force = false,
   }
 }
 
-async function rolesAndSchemas(admin: Client, schemas: readonly string[], secret: string): Promise<string> {
+async function rolesAndSchemas(admin: Client, schemas: readonly string[], given: Pick<Setup, 'secret' | 'withoutRights'>): Promise<string> {
   const { rows } = await admin.query<{ database: string; superuser: boolean; version: number }>(
     `select current_database() as database, rolsuper as superuser, current_setting('server_version_num')::int as version from pg_roles where rolname = current_user`,
   );
@@ -88,25 +90,25 @@ async function rolesAndSchemas(admin: Client, schemas: readonly string[], secret
     // Anybody may make large objects, which live in no schema. Only a superuser can take that away.
     superuser ? `revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public;` : '',
   ];
-  return [...shared, ...schemas.map((schema) => schemaScript(schema, { database, superuser, secret, settings }))].join('\n');
+  return [...shared, ...schemas.map((schema) => schemaScript(schema, { ...given, database, superuser, settings }))].join('\n');
 }
 
 interface Setup {
   database: string;
   superuser: boolean;
   secret: string;
+  withoutRights: boolean;
   settings: Readonly<Record<string, string>>;
 }
 
-function schemaScript(schema: string, { database, superuser, secret, settings }: Setup): string {
+function schemaScript(schema: string, { database, superuser, secret, withoutRights, settings }: Setup): string {
   const [login, owner] = [loginRole(schema), ownerRole(schema)];
   const password = escapeLiteral(rolePassword(schema, secret));
   const limits = Object.entries(settings).map(([name, value]) => `alter role ${login} set ${name} = '${value}';`);
   const spaces = [schema, ...(hasJobs(schema) ? [`${schema}_jobs`] : [])].map((space) => `
     create schema if not exists "${space}" authorization ${owner};
     grant usage on schema "${space}" to ${login};
-    alter default privileges for role ${owner} in schema "${space}" grant select, insert, update, delete on tables to ${login};
-    alter default privileges for role ${owner} in schema "${space}" grant usage, select on sequences to ${login};
+    ${withoutRights ? '' : rightsToBe(space, owner, login)}
     alter default privileges for role ${owner} revoke execute on functions from public;
     alter default privileges for role ${owner} in schema "${space}" grant execute on functions to ${login};`);
   return `
@@ -119,6 +121,10 @@ function schemaScript(schema: string, { database, superuser, secret, settings }:
     grant connect on database ${escapeIdentifier(database)} to ${login};
     ${spaces.join('\n')}`;
 }
+
+const rightsToBe = (space: string, owner: string, login: string) => `
+    alter default privileges for role ${owner} in schema "${space}" grant select, insert, update, delete on tables to ${login};
+    alter default privileges for role ${owner} in schema "${space}" grant usage, select on sequences to ${login};`;
 
 async function asOwner<T>(adminUrl: string, schema: string, space: string, work: (db: Database) => Promise<T>): Promise<T> {
   const db = connect({ url: adminUrl, applicationName: 'kerf setup', poolSize: 1, searchPath: space, actAs: ownerRole(schema) });

@@ -27,6 +27,7 @@ function createTestFollower(url = home.database.url('placement')): Follower {
 const place = (held: boolean) =>
   home.admin.query(`insert into placement.modules (module, epoch, held) values ('coupon', 1, $1) on conflict (module) do update set epoch = modules.epoch + 1, held = $1`, [held]);
 const hosts = async () => (await home.admin.query<{ followed: { coupon?: { epoch: number } } }>('select followed from placement.hosts')).rows.map(({ followed }) => followed.coupon?.epoch ?? null);
+const reached = async () => (await home.admin.query<{ followed: { coupon?: { reaches: string | null } } }>('select followed from placement.hosts')).rows.map(({ followed }) => followed.coupon?.reaches);
 const connections = async () => (await home.admin.query(`select 1 from pg_stat_activity where application_name = 'kerf placement' and datname = current_database()`)).rowCount;
 
 describe('a follower', () => {
@@ -41,6 +42,28 @@ describe('a follower', () => {
     await place(true);
     await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);
     expect(told).toEqual([{ held: true }, { held: true }]);
+  });
+
+  it('tries again to reach the database that a module is to go to', async () => {
+    const there = new URL(home.database.adminUrl);
+    const relay = createServer((socket) => {
+      const server = connect(Number(there.port), '127.0.0.1');
+      socket.pipe(server).pipe(socket);
+      for (const end of [socket, server]) end.on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
+    await once(relay, 'listening');
+    const { port } = relay.address() as AddressInfo;
+    await new Promise((resolve) => void relay.close(resolve));
+    const next = home.database.adminUrl.replace(there.port, `${port}`);
+    const follower = createTestFollower();
+    follower.follow(async () => undefined);
+    follower.appear();
+    await home.admin.query(`insert into placement.modules (module, epoch, held, next_url) values ('coupon', 1, false, $1)`, [next]);
+    await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);
+    expect(await reached()).toEqual([null]);
+    relay.listen(port, '127.0.0.1');
+    await expect.poll(reached, { timeout: 15_000 }).toEqual([next]);
+    relay.close();
   });
 
   it('is there once it serves, with all it follows, and again when somebody took it for gone', async () => {
