@@ -1,11 +1,13 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { MODULES } from '../calls.ts';
 import { isPeerAddress, ownEnvironment, readConfig } from '../config.ts';
-import { end, look, move, type Wishes } from '../move/command.ts';
-import { type Direction, type Move, openMoves } from '../move/journal.ts';
+import { diff, end, look, move, pause, type Wishes } from '../move/command.ts';
+import type { ComparedTable } from '../move/compare.ts';
+import { type Direction, type Figures, HOLDING, keptUntil, type Move, openMoves, UNTIL_FLIP } from '../move/journal.ts';
 import type { Progress } from '../move/running.ts';
 import { closeSite, openSite } from '../move/site.ts';
 import { byHand, endApart, freeAddress, isRunning, startApart } from '../setup/apart.ts';
+import { readinessOf, refusalAt } from './before-a-move.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { type Installation, openInstallation } from '../setup/database.ts';
 import { dataDirectory } from '../setup/paths.ts';
@@ -17,7 +19,8 @@ interface Options {
   database?: string;
   at?: string;
   dryRun?: boolean;
-  keepReverse?: string;
+  keepReverse?: number;
+  due?: boolean;
   json: boolean;
 }
 
@@ -32,9 +35,11 @@ const database = (text: string) => {
   if (!/^postgres(ql)?:\/\/.+/.test(text) || !URL.canParse(text)) throw new InvalidArgumentError('It must look like postgres://user:password@host:5432/database.');
   return text;
 };
-const nothing = (text: string) => {
-  if (!/^0[smhd]?$/.test(text)) throw new InvalidArgumentError('It is 0, or left out: then the way back stays until "kerf move complete".');
-  return text;
+const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const duration = (text: string) => {
+  const [, number, unit] = /^(\d{1,6})([smhd]?)$/.exec(text) ?? [];
+  if (number === undefined || (unit === '' && number !== '0')) throw new InvalidArgumentError('It must look like 0, 30m, 24h or 7d.');
+  return Number(number) * UNITS[(unit || 's') as keyof typeof UNITS];
 };
 
 const moving = (direction: Direction, option: string, description: string) =>
@@ -43,13 +48,12 @@ const moving = (direction: Direction, option: string, description: string) =>
     .argument('<module>', `one of ${MODULES.join(', ')}`)
     .option(option, `administrator connection to the database apart; default: ${APART}, which no list of processes shows`, database)
     .option('--dry-run', 'only say what is in the way', false)
-    .option('--keep-reverse <duration>', '0: give up the way back, and the data at the source, as soon as it is done', nothing)
+    .option('--keep-reverse <duration>', 'keep the way back, and the data at the source, for 30m, 24h or 7d; 0: not at all; default: until "kerf move complete"', duration)
     .option('--json', 'print a line of JSON for each step, and the report as the last', false)
     .action((module: string, options: Options) =>
       withWishes(module, options, async (wishes) => {
         if (options.dryRun) return sayPlan(await look(wishes, direction), options.json);
-        const done = await move(wishes, direction);
-        sayReport(options.keepReverse && done.phase === 'settle' ? await end(wishes, 'complete') : done, options.json);
+        sayReport(await move(wishes, direction), options.json);
       }),
     );
 
@@ -76,15 +80,43 @@ moveCommand
     }),
   );
 
-for (const [how, description] of [['cancel', 'take back a move that has not flipped yet'], ['complete', 'give up the way back of a move that is done, and the data at its source']] as const) {
+moveCommand
+  .command('pause')
+  .description('have a move that has not flipped yet stop where nobody waits for it; the streams go on, and the command that began it goes on from there')
+  .argument('<module>', `one of ${MODULES.join(', ')}`)
+  .option('--json', 'print the report', false)
+  .action((module: string, { json }: Options) =>
+    withInstallation(module, async ({ administratorUrl }) => {
+      const paused = await pause(administratorUrl('placement'), module);
+      say(json ? JSON.stringify(reportOf(paused)) : statusOf(paused));
+    }),
+  );
+
+moveCommand
+  .command('diff')
+  .description('compare both sides of a move row by row while the shop runs; exit code 1: they are not alike')
+  .argument('<module>', `one of ${MODULES.join(', ')}`)
+  .option('--database <database-url>', `administrator connection to the database apart; default: ${APART}`, database)
+  .option('--json', 'print a line of JSON for each step, and { rows, tables } as the last', false)
+  .action((module: string, options: Options) =>
+    withWishes(module, options, async (wishes) => {
+      const { rows, tables } = await diff(wishes);
+      say(options.json ? JSON.stringify({ rows, tables }) : tables.map(differenceOf).join('\n'));
+      if (tables.some(({ different }) => different.length > 0)) process.exitCode = 1;
+    }),
+  );
+
+const ending = (how: 'cancel' | 'complete', description: string) =>
   moveCommand
     .command(how)
     .description(description)
     .argument('<module>', `one of ${MODULES.join(', ')}`)
     .option('--database <database-url>', `administrator connection to the database apart; default: ${APART}`, database)
     .option('--json', 'print a line of JSON for each step, and the report as the last', false)
-    .action((module: string, options: Options) => withWishes(module, options, async (wishes) => sayReport(await end(wishes, how), options.json)));
-}
+    .action((module: string, options: Options) => withWishes(module, options, async (wishes) => sayReport(await end(wishes, options.due ? 'due' : how), options.json)));
+
+ending('cancel', 'take back a move that has not flipped yet');
+ending('complete', 'give up the way back of a move that is done, and the data at its source').option('--due', 'only if the time of --keep-reverse is over, as a clock may ask every hour', false);
 
 async function withInstallation(module: string | undefined, work: (installation: Installation) => Promise<void>): Promise<void> {
   if (module !== undefined && !MODULES.includes(module)) throw new ConfigError(`There is no module "${module}": it is one of ${MODULES.join(', ')}.`);
@@ -99,8 +131,9 @@ async function withInstallation(module: string | undefined, work: (installation:
   }
 }
 
-const withWishes = (module: string, { to, from, database: named, at, json }: Options, work: (wishes: Wishes) => Promise<void>) =>
-  withInstallation(module, async ({ secret, administratorUrl }) => {
+const withWishes = (module: string, { to, from, database: named, at, keepReverse, json }: Options, work: (wishes: Wishes) => Promise<void>) =>
+  withInstallation(module, async (installation) => {
+    const { secret, administratorUrl } = installation;
     const config = readConfig();
     const apart = to ?? from ?? named ?? config.apartDatabaseUrl;
     if (!apart) throw new ConfigError(`Which database is ${module} to go to, or to come from? It is kept without its password: name it again, or set ${APART}.`);
@@ -120,21 +153,26 @@ const withWishes = (module: string, { to, from, database: named, at, json }: Opt
       apart,
       secret,
       address: async () => at ?? freeAddress(config.placement.tls ? 'https' : 'http'),
+      readiness: (internal) => readinessOf(module, installation, internal),
+      keepReverse,
       signal: stop.signal,
-      host: { ...(!at && { start }), isRunning, end: endApart },
+      host: { ...(!at && { start }), isRunning, end: endApart, refusal: (address) => refusalAt(address, module, secret, config) },
       say: (progress) => say(json ? JSON.stringify(progress) : lineOf(progress)),
     });
   });
 
-function lineOf({ module, phase, over, rows, ofRows, lag, rate }: Progress): string {
-  if (over) return `${module}: ${phase}, done`;
-  const figures = [
-    rows !== undefined && `${Math.round(rows)}${ofRows === undefined ? '' : ` of about ${Math.round(ofRows)}`} rows`,
+const lineOf = ({ module, over, ...figures }: Progress) => (over ? `${module}: ${figures.phase}, done` : `${module}: ${figuresOf(figures)}`);
+
+const differenceOf = ({ name, rows, different }: ComparedTable) => `${name}: ${rows} rows, ${different.length === 0 ? 'alike' : `not alike in ${different.map((key) => key.join()).join(' and ')}`}`;
+
+const figuresOf = ({ phase, rows, ofRows, rate, left, lag }: Figures) =>
+  [
+    phase,
+    rows !== undefined && `${rows} ${ofRows === undefined ? '' : `of about ${ofRows} `}rows`,
     rate !== undefined && `${rate} rows/s`,
+    left !== undefined && `${left} s left`,
     lag !== undefined && `${lag} bytes behind`,
-  ].filter(Boolean);
-  return `${module}: ${phase}, ${figures.join(', ')}`;
-}
+  ].filter((figure) => figure !== false).join(', ');
 
 function sayPlan({ blockers, notes }: Awaited<ReturnType<typeof look>>, json: boolean): void {
   if (json) say(JSON.stringify({ blockers, notes }, undefined, 2));
@@ -142,20 +180,34 @@ function sayPlan({ blockers, notes }: Awaited<ReturnType<typeof look>>, json: bo
   if (blockers.length > 0) process.exitCode = 1;
 }
 
-const reportOf = ({ module, direction, from, to, address, phase, detail, error, startedAt, endedAt }: Move) => ({
-  module, direction, from, to, address, phase, error, startedAt, endedAt,
-  pause: detail.pause, tries: detail.tries, rows: detail.comparison?.rows, ended: detail.ended, process: detail.process,
-});
+const reportOf = (move: Move) => {
+  const { module, direction, from, to, address, phase, detail, error, startedAt, endedAt } = move;
+  return {
+    module, direction, from, to, address, phase, progress: detail.progress, error, startedAt, endedAt, keptUntil: keptUntil(move),
+    pause: detail.pause, tries: detail.tries, rows: detail.comparison?.rows, ended: detail.ended, process: detail.process,
+  };
+};
 
-const statusOf = ({ module, direction, from, to, phase, error }: Move) => `${module}: ${direction} from ${from} to ${to}, "${phase}" is over${error === null ? '' : `; it stopped: ${error}`}`;
+function statusOf(move: Move): string {
+  const { module, direction, from, to, phase, detail, error } = move;
+  const until = keptUntil(move);
+  return [
+    `${module}: ${direction} from ${from} to ${to}, "${phase}" is over`,
+    detail.progress && `${figuresOf(detail.progress)}, ${Math.round((Date.now() - detail.progress.at) / 1_000)} s ago`,
+    detail.paused && UNTIL_FLIP.includes(phase) && 'it is paused',
+    HOLDING.includes(phase) && `processes hold: if no command is at it, run "kerf ${direction} ${module}" at once`,
+    error !== null && `it stopped: ${error}`,
+    until && `the way back is kept until ${until.toISOString()}${until.getTime() < Date.now() ? `, so it is time for "kerf move complete ${module} --due"` : ''}`,
+  ].filter(Boolean).join('; ');
+}
 
 function sayReport(done: Move, json: boolean): void {
-  const { module, direction, phase, to, address, pause, tries, rows, ended, process: apart } = reportOf(done);
+  const { module, direction, phase, to, address, keptUntil: until, pause, tries, rows, ended, process: apart } = reportOf(done);
   if (json) return say(JSON.stringify(reportOf(done)));
   if (phase === 'cancelled') return say(`The move is cancelled: ${module} is where it was.`);
   say(`${module} is at ${to}${direction === 'extract' ? `, and answers at ${address}` : ''}: ${rows} rows, hosts held for ${pause} ms, ${tries} ${tries === 1 ? 'try' : 'tries'}, ${ended} transactions ended.`);
   if (direction === 'fold' && apart) say(`Its process at ${address} (${apart.pid} on ${apart.machine}) was not there to be ended: look whether it still runs.`);
-  if (phase === 'settle') say(`The way back stays: "kerf ${direction === 'extract' ? 'fold' : 'extract'} ${module}" takes it, "kerf move complete ${module}" gives it up.`);
+  if (phase === 'settle') say(`The way back stays${until ? ` until ${until.toISOString()}, when "kerf move complete ${module} --due" is to be run` : ''}: "kerf ${direction === 'extract' ? 'fold' : 'extract'} ${module}" takes it, "kerf move complete ${module}" gives it up.`);
 }
 
 /** What a person can act on: the server says why, and nothing that was done is lost. */

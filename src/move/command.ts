@@ -1,10 +1,11 @@
 import { ConfigError } from '../setup/config-error.ts';
+import { compareNext, type Comparison } from './compare.ts';
 import { cancel, complete } from './ending.ts';
 import { readRights } from './fence.ts';
-import { beginMove, type Direction, liveHosts, type Move, openMove, placeOf } from './journal.ts';
+import { askToPause, beginMove, type Direction, type Host, keptUntil, liveHosts, type Move, openMove, type Phase, placeOf, UNTIL_FLIP } from './journal.ts';
 import { goOn } from './mover.ts';
 import { preflight, type Preflight } from './preflight.ts';
-import type { ApartHost, Progress, Running } from './running.ts';
+import { type ApartHost, note, type Progress, type Running } from './running.ts';
 import { closeSite, lookUntil, openSite, rows, type Site, withoutUser } from './site.ts';
 import { isFollowing } from './stream.ts';
 
@@ -20,6 +21,10 @@ export interface Wishes {
   address: () => Promise<string>;
   secret: string;
   host: ApartHost;
+  /** what is in the way of the module's going, by a process that tells what it has seen */
+  readiness: (internal: string) => Promise<Preflight>;
+  /** milliseconds that the way back is kept; absent: as an earlier command said, or until it is given up */
+  keepReverse?: number | undefined;
   /** told to stop, it does at the next place where nobody waits for it */
   signal: AbortSignal;
   say: (progress: Progress) => void;
@@ -42,17 +47,58 @@ export const move = (wishes: Wishes, direction: Direction): Promise<Move> =>
     const isBack = known?.phase === 'settle' && known.direction !== direction;
     if (known && !isBack && known.direction !== direction) throw new ConfigError(`${wishes.module} is on its way: run "kerf ${known.direction} ${wishes.module}" again until it is done, or "kerf move cancel ${wishes.module}".`);
     const run = running(wishes, sessions, known && !isBack ? known : await begin(wishes, sessions, direction, known));
+    await note(run, { detail: { paused: false, ...(wishes.keepReverse !== undefined && { keepReverse: wishes.keepReverse }) } });
     await goOn(run);
+    if (isDue(run.move)) await complete(run);
     return run.move;
   });
 
-/** Takes back a move before its flip, or gives up the way back of one that is done. */
-export const end = (wishes: Wishes, how: 'cancel' | 'complete'): Promise<Move> =>
+/** Whatever moves the module stops where nobody waits for it, and it stays there until it is told to move again. */
+export async function pause(homeUrl: string, module: string): Promise<Move> {
+  const home = await openSite(homeUrl, module);
+  try {
+    if (!(await askToPause(home, module))) throw new ConfigError(`No move of ${module} can be paused: only one that has not flipped yet; "kerf move status" says how far each is.`);
+    await lock(home, PAUSE_WITHIN);
+    const stopped = await openMove(home, module);
+    if (!stopped || !UNTIL_FLIP.includes(stopped.phase)) throw new ConfigError(`${module} could not be paused any more: "kerf move status" says how far it is.`);
+    return stopped;
+  } finally {
+    await closeSite(home);
+  }
+}
+
+/**
+ * Compares both sides while the shop runs, and goes on where an earlier command stopped. Until the flip the target has to
+ * be as the source is, and behind it, as long as the way back is kept, the source as the target is.
+ */
+export const diff = (wishes: Wishes): Promise<Comparison> =>
+  inSessions(wishes, async (sessions) => {
+    const known = await openMove(sessions.home, wishes.module);
+    if (!known || !BOTH_SIDES.includes(known.phase)) throw new ConfigError(`There are no two sides of ${wishes.module} to compare: only behind "copy", until the way back is given up.`);
+    const run = running(wishes, sessions, known);
+    const stream = known.phase === 'settle' ? { from: run.to, to: run.from } : run;
+    let comparison = known.detail.diff?.done ? undefined : known.detail.diff;
+    do {
+      if (wishes.signal.aborted) throw new ConfigError(`Stopped behind ${comparison?.rows ?? 0} rows: the same command goes on from there.`);
+      comparison = await compareNext(stream, comparison);
+      await note(run, { detail: { diff: comparison } });
+      wishes.say({ module: wishes.module, phase: 'compare', over: comparison.done, rows: comparison.rows });
+    } while (!comparison.done);
+    return comparison;
+  });
+
+const BOTH_SIDES: readonly Phase[] = ['copy', 'compare', 'settle'];
+
+const isDue = (move: Move) => (keptUntil(move)?.getTime() ?? Infinity) <= Date.now();
+
+/** Takes back a move before its flip, or gives up the way back of one that is done: `due`, only if its time is over. */
+export const end = (wishes: Wishes, how: 'cancel' | 'complete' | 'due'): Promise<Move> =>
   inSessions(wishes, async (sessions) => {
     const known = await openMove(sessions.home, wishes.module);
     if (!known) throw new ConfigError(`No move of ${wishes.module} is under way.`);
     const run = running(wishes, sessions, known);
-    await (how === 'cancel' ? cancel(run) : complete(run));
+    if (how === 'cancel') await cancel(run);
+    else if (how === 'complete' || known.phase === 'completing' || isDue(known)) await complete(run);
     return run.move;
   });
 
@@ -78,21 +124,32 @@ async function begin(wishes: Wishes, sessions: Sessions, direction: Direction, i
   return begun;
 }
 
-async function judge({ module }: Wishes, sessions: Sessions, direction: Direction, instead: Move | undefined): Promise<Preflight> {
+async function judge(wishes: Wishes, sessions: Sessions, direction: Direction, instead: Move | undefined): Promise<Preflight> {
+  const { module } = wishes;
   const { from, to } = sidesOf(sessions, direction);
   const { database_url: at } = await placeOf(sessions.home, module);
   if (direction === 'extract' && at !== null) return { blockers: [`${module} is at ${at} already: fold it first.`], notes: [] };
   if (direction === 'fold' && at !== withoutUser(from.url)) return { blockers: [`${module} is at ${at ?? 'home'} and not at ${withoutUser(from.url)}: name the database that it is to come from.`], notes: [] };
   const hosts = await liveHosts(sessions.home, module);
   const { blockers, notes } = await preflight({ from, to }, { goesBack: instead !== undefined && (await isFollowing(to)) });
+  const leaving = direction === 'extract' && hosts[0] ? await judgeLeaving(wishes, hosts) : { blockers: [], notes: [] };
   return {
     blockers: [
       ...blockers,
+      ...leaving.blockers,
       ...(hosts.length === 0 ? ['No process of the shop runs on this database: start it, for what follows no move would be refused after it.'] : []),
       ...((await readRights(from)).length === 0 ? [`kerf_${module} has no rights at the source, so ${module} does not live there.`] : []),
     ],
-    notes,
+    notes: [...notes, ...leaving.notes],
   };
+}
+
+/** A process that is not there yet is asked when it is. */
+async function judgeLeaving({ host, address, readiness }: Wishes, hosts: readonly Host[]): Promise<Preflight> {
+  const [busiest] = hosts.toSorted((one, other) => other.modules.length - one.modules.length);
+  const { blockers, notes } = await readiness(busiest!.address);
+  const refusal = host.start ? undefined : await host.refusal(await address());
+  return { blockers: [...blockers, ...(refusal ? [refusal] : [])], notes: [...notes, `Whether all ${hosts.length} processes of the shop reach the target shows when its role is there, in "prepare".`] };
 }
 
 const sidesOf = ({ here, apart }: Sessions, direction: Direction) => (direction === 'extract' ? { from: here, to: apart } : { from: apart, to: here });
@@ -124,8 +181,8 @@ async function inSessions<T>({ module, home: homeUrl, here: hereUrl, apart: apar
 }
 
 /** A command that was killed may take a moment to be gone. */
-async function lock(site: Site): Promise<void> {
-  const isLocked = await lookUntil(LOCK_WITHIN, async () => {
+async function lock(site: Site, within = LOCK_WITHIN): Promise<void> {
+  const isLocked = await lookUntil(within, async () => {
     const [lock] = await rows<{ taken: boolean }>(site, `select pg_try_advisory_lock(hashtext('kerf move ' || $1)) as taken`, [site.module]);
     return lock!.taken || undefined;
   });
@@ -134,3 +191,4 @@ async function lock(site: Site): Promise<void> {
 
 /** Milliseconds. */
 const LOCK_WITHIN = 5_000;
+const PAUSE_WITHIN = 90_000;

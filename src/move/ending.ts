@@ -1,5 +1,6 @@
 import { ConfigError } from '../setup/config-error.ts';
-import { endApart, letGo, note, type Running, UNTIL_FLIP } from './running.ts';
+import { UNTIL_FLIP } from './journal.ts';
+import { endApart, letGo, note, type Running } from './running.ts';
 import { endStream } from './stream.ts';
 import { dropData } from './target.ts';
 

@@ -3,7 +3,7 @@ import { ConfigError } from '../setup/config-error.ts';
 import { advanceSequences, caughtUp, fence, giveRights, mark } from './fence.ts';
 import { type Change, liveHosts, placeOf } from './journal.ts';
 import { apartIsThere } from './prepare.ts';
-import { endApart, letGo, note, type Running, TRIED_FROM } from './running.ts';
+import { endApart, letGo, note, type Running, stopIfTold, tell, TRIED_FROM } from './running.ts';
 import { lookUntil } from './site.ts';
 import { endStream, lag } from './stream.ts';
 
@@ -29,7 +29,8 @@ export async function hold(run: Running): Promise<Change> {
   const isClose = await lookUntil(CLOSE_WITHIN, async () => {
     if (await caughtUp(to, await mark(from), CLOSE)) return true;
     const { bytes = 0 } = (await lag({ from, to })) ?? {};
-    run.say({ module: move.module, phase: 'hold', over: false, lag: bytes });
+    await tell(run, { phase: 'hold', lag: bytes });
+    await stopIfTold(run);
     return undefined;
   });
   if (!isClose) throw new ConfigError(`The target of ${move.module} is too far behind to take over: run this again when it keeps up; "kerf move status" says how far it is.`);
@@ -59,9 +60,9 @@ export async function open({ to, move }: Running): Promise<Change> {
   return { place: { held: false }, detail: { pause: Date.now() - (move.detail.heldAt ?? Date.now()) } };
 }
 
-export async function settle(run: Running): Promise<Change | void> {
+export async function settle(run: Running): Promise<Change> {
   const { home, from, to, move } = run;
   await lookUntil(HEAR_WITHIN, async () => (await liveHosts(home, move.module)).every(({ epoch }) => epoch >= move.epoch) || undefined);
   await endStream({ from, to });
-  if (move.direction === 'fold') return { detail: endApart(run) };
+  return { detail: { settledAt: Date.now(), ...(move.direction === 'fold' && endApart(run)) } };
 }

@@ -6,11 +6,27 @@ import { atOnce, rows, type Site } from './site.ts';
 export type Direction = 'extract' | 'fold';
 export type Phase = 'preflight' | 'prepare' | 'copy' | 'compare' | 'hold' | 'fence' | 'catch up' | 'flip' | 'open' | 'settle' | 'completing' | 'complete' | 'cancelling' | 'cancelled' | 'returned';
 
+/** How far a phase is that is under way. */
+export interface Figures {
+  phase: Phase;
+  rows?: number;
+  /** an estimate */
+  ofRows?: number;
+  /** rows a second */
+  rate?: number;
+  /** seconds, by rows and rate */
+  left?: number;
+  /** bytes that the follower is behind */
+  lag?: number;
+}
+
 /** What a move keeps beside its phase. */
 export interface Detail {
   /** the process apart that a command started, so that a command can end it */
   process?: { pid: number; machine: string } | null;
   comparison?: Comparison;
+  /** what "kerf move diff" has looked at */
+  diff?: Comparison;
   /** how often hosts were told to hold, and when they were last, in milliseconds since 1970 */
   tries?: number;
   heldAt?: number;
@@ -18,6 +34,14 @@ export interface Detail {
   pause?: number;
   /** transactions that the fence ended */
   ended?: number;
+  /** milliseconds that the way back is kept behind `settledAt`; absent: until somebody gives it up */
+  keepReverse?: number;
+  /** milliseconds since 1970 */
+  settledAt?: number;
+  /** what is under way, as of a second ago; null: nothing that has figures */
+  progress?: (Figures & { at: number }) | null;
+  /** somebody wants it to stop where nobody waits for it, and to stay so */
+  paused?: boolean;
 }
 
 /** A row of placement.moves. */
@@ -36,6 +60,15 @@ export interface Move {
   error: string | null;
   startedAt: Date;
   endedAt: Date | null;
+}
+
+/** Behind these, hosts hold, and can still be let go. */
+export const HOLDING: readonly Phase[] = ['hold', 'fence', 'catch up'];
+export const UNTIL_FLIP: readonly Phase[] = ['preflight', 'prepare', 'copy', 'compare', ...HOLDING, 'cancelling'];
+
+/** When the time of the way back is over; undefined: not by itself. */
+export function keptUntil({ phase, detail: { keepReverse, settledAt } }: Move): Date | undefined {
+  return phase === 'settle' && keepReverse !== undefined && settledAt !== undefined ? new Date(settledAt + keepReverse) : undefined;
 }
 
 /** Of placement.modules. */
@@ -88,6 +121,17 @@ export const record = (home: Site, move: Move, { phase, detail = {}, place, erro
     if (!changed) throw new Error(`The move of ${move.module} has been ended by another command.`);
     return changed;
   });
+
+/** Answers whether there is a move that has not flipped. */
+export async function askToPause(home: Site, module: string): Promise<boolean> {
+  const asked = await rows(home, `update placement.moves set detail = detail || '{"paused": true}' where module = $1 and ended_at is null and phase = any($2) returning 1`, [module, UNTIL_FLIP]);
+  return asked.length > 0;
+}
+
+export async function isPaused(home: Site, { id }: Move): Promise<boolean> {
+  const [found] = await rows<{ paused: boolean | null }>(home, `select (detail ->> 'paused')::boolean as paused from placement.moves where id = $1`, [id]);
+  return found?.paused === true;
+}
 
 async function changePlace(home: Site, module: string, change: PlaceChange): Promise<number> {
   await rows(home, 'insert into placement.modules (module, epoch, held) values ($1, 0, false) on conflict do nothing', [module]);

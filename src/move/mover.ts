@@ -1,8 +1,8 @@
 import { cancel, complete } from './ending.ts';
 import { catchUp, fenceSource, flip, hold, open, settle } from './hand-over.ts';
-import type { Change, Phase } from './journal.ts';
+import { type Change, HOLDING, type Phase } from './journal.ts';
 import { compare, copy, prepare } from './prepare.ts';
-import { HOLDING, letGo, note, type Running, stopIfTold, TRIED_FROM } from './running.ts';
+import { letGo, note, type Running, stopIfTold, TRIED_FROM } from './running.ts';
 
 /** In their order; each may be done again. Its phase is recorded behind it, at once with what it answers. */
 const STEPS: readonly [Phase, (run: Running) => Promise<Change | void>][] = [
@@ -24,7 +24,7 @@ export async function goOn(run: Running): Promise<void> {
   for (let next = stepBehind(run.move.phase); next; next = stepBehind(run.move.phase)) {
     const [phase, step] = next;
     try {
-      stopIfTold(run);
+      await stopIfTold(run);
       await note(run, { phase, ...(await step(run)) });
     } catch (error) {
       await withdraw(run, error as Error).catch(() => undefined);

@@ -4,7 +4,7 @@ import { isOfOneMachine } from '../placement/placement.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { compareNext, type Comparison } from './compare.ts';
 import { liveHosts } from './journal.ts';
-import { note, type Running, stopIfTold } from './running.ts';
+import { note, pace, type Running, stopIfTold, tell } from './running.ts';
 import { lookUntil } from './site.ts';
 import { copyProgress, follow, lag, publish } from './stream.ts';
 import { prepareTarget } from './target.ts';
@@ -23,8 +23,15 @@ export async function prepare(run: Running): Promise<void> {
 }
 
 export async function apartIsThere(run: Running): Promise<void> {
-  const { module, direction, address, detail } = run.move;
+  const { direction, address } = run.move;
   if (direction === 'fold') return;
+  await untilThere(run);
+  const refusal = await run.apart.refusal(address);
+  if (refusal) throw new ConfigError(refusal);
+}
+
+async function untilThere(run: Running): Promise<void> {
+  const { module, address, detail } = run.move;
   const isThere = async () => (await liveHosts(run.home, module)).some((host) => host.address === address && host.modules.includes(module)) || undefined;
   if (await isThere()) return;
   if (!detail.process || !run.apart.isRunning(detail.process)) {
@@ -63,13 +70,14 @@ async function everybodyReaches({ home, move }: Running): Promise<void> {
 export async function copy(run: Running): Promise<void> {
   const { from, to } = run;
   await follow({ from, to }, { copy: true });
-  for (let [now, before] = [await copyProgress({ from, to }), 0]; ; ) {
-    run.say({ module: run.move.module, phase: 'copy', over: false, rows: now.rows, ofRows: now.ofRows, rate: Math.max(0, Math.round(((now.rows - before) * 1_000) / SAY_EVERY)) });
+  const first = await copyProgress({ from, to });
+  for (let now = first; ; now = await copyProgress({ from, to })) {
+    const { lost = false, bytes = 0 } = (await lag({ from, to })) ?? {};
+    await tell(run, { phase: 'copy', ...pace(now.rows - first.rows, now.at - first.at, now), lag: bytes });
     if (now.done) break;
-    stopIfTold(run);
-    if ((await lag({ from, to }))?.lost) throw new ConfigError('The source threw away what the target had not read yet: raise its max_slot_wal_keep_size, cancel this move and begin again.');
+    await stopIfTold(run);
+    if (lost) throw new ConfigError('The source threw away what the target had not read yet: raise its max_slot_wal_keep_size, cancel this move and begin again.');
     await delay(SAY_EVERY);
-    [before, now] = [now.rows, await copyProgress({ from, to })];
   }
   await publish(to);
   await follow({ from: to, to: from }, { copy: false });
@@ -77,12 +85,13 @@ export async function copy(run: Running): Promise<void> {
 
 export async function compare(run: Running): Promise<void> {
   const { from, to, move } = run;
+  const { ofRows } = await copyProgress({ from, to });
   let comparison: Comparison | undefined = move.detail.comparison;
   while (!comparison?.done) {
-    stopIfTold(run);
+    await stopIfTold(run);
     comparison = await compareNext({ from, to }, comparison);
     await note(run, { detail: { comparison } });
-    run.say({ module: move.module, phase: 'compare', over: false, rows: comparison.rows, rate: Math.round((comparison.rows * 1_000) / comparison.milliseconds) });
+    await tell(run, { phase: 'compare', ...pace(comparison.rows, comparison.milliseconds, { rows: comparison.rows, ofRows: Math.max(ofRows, comparison.rows) }) });
   }
   const different = comparison.tables.find((table) => table.different.length > 0);
   if (different) throw new ConfigError(`${different.name} is not the same on both sides, as with the key ${different.different[0]!.join()}: cancel this move, find out who wrote there, and begin again.`);

@@ -1,6 +1,6 @@
 import { ConfigError } from '../setup/config-error.ts';
 import { giveRights } from './fence.ts';
-import { type Change, type Detail, type Move, type Phase, record } from './journal.ts';
+import { type Change, type Detail, type Figures, HOLDING, isPaused, type Move, type Phase, record, UNTIL_FLIP } from './journal.ts';
 import type { Site } from './site.ts';
 
 /** A move and the sessions in which one command works on it, and which it never opens again. */
@@ -21,30 +21,35 @@ export interface ApartHost {
   start?(address: string, others: string): Promise<NonNullable<Detail['process']>>;
   isRunning(process: NonNullable<Detail['process']>): boolean;
   end(process: NonNullable<Detail['process']>): boolean;
+  /** why the module cannot be called there, and what to do */
+  refusal(address: string): Promise<string | undefined>;
 }
 
 /** `phase`: the one that is over, or that is under way where there are figures of it. */
-export interface Progress {
+export interface Progress extends Figures {
   module: string;
-  phase: Phase;
   over: boolean;
-  rows?: number;
-  ofRows?: number;
-  /** bytes that the follower is behind */
-  lag?: number;
-  /** rows a second */
-  rate?: number;
 }
 
 /** The phase before hosts hold: where that was too long, it goes on behind this one. */
 export const TRIED_FROM: Phase = 'compare';
-/** Behind these, hosts hold, and can still be let go. */
-export const HOLDING: readonly Phase[] = ['hold', 'fence', 'catch up'];
-export const UNTIL_FLIP: readonly Phase[] = ['preflight', 'prepare', 'copy', 'compare', ...HOLDING, 'cancelling'];
 
-export async function note(run: Running, change: Change): Promise<void> {
-  run.move = await record(run.home, run.move, change);
+export async function note(run: Running, { detail, ...change }: Change): Promise<void> {
+  run.move = await record(run.home, run.move, { ...change, detail: { ...detail, ...(change.phase && { progress: null }) } });
   if (change.phase) run.say({ module: run.move.module, phase: change.phase, over: true });
+}
+
+/** Says how far it is, and writes it down every second for "kerf move status". */
+export async function tell(run: Running, figures: Figures): Promise<void> {
+  run.say({ module: run.move.module, over: false, ...figures });
+  const { progress } = run.move.detail;
+  if (!progress || Date.now() - progress.at >= 1_000) await note(run, { detail: { progress: { ...figures, at: Date.now() } } });
+}
+
+/** `rows` of `ofRows`, of which `done` took so many milliseconds. */
+export function pace(done: number, milliseconds: number, { rows, ofRows }: { rows: number; ofRows: number }): Pick<Figures, 'rows' | 'ofRows' | 'rate' | 'left'> {
+  const rate = Math.round((done * 1_000) / Math.max(1, milliseconds));
+  return { rows: Math.round(rows), ofRows: Math.round(ofRows), rate, ...(rate > 0 && { left: Math.ceil(Math.max(0, ofRows - rows) / rate) }) };
 }
 
 export async function letGo(run: Running): Promise<void> {
@@ -52,10 +57,13 @@ export async function letGo(run: Running): Promise<void> {
   await note(run, { place: { held: false } });
 }
 
-/** Where hosts hold, it goes on: that is over sooner. */
-export function stopIfTold({ signal, move: { module, phase, direction } }: Running): void {
-  if (!signal.aborted || HOLDING.includes(phase)) return;
-  throw new ConfigError(`Stopped behind "${phase}": "kerf ${direction} ${module}" goes on from there${UNTIL_FLIP.includes(phase) ? `, and "kerf move cancel ${module}" takes it back` : ''}.`);
+/** Where hosts hold, it goes on: that is over sooner. Behind the flip nobody can pause it. */
+export async function stopIfTold({ signal, home, move }: Running): Promise<void> {
+  const { module, phase, direction } = move;
+  if (HOLDING.includes(phase)) return;
+  const isPausing = UNTIL_FLIP.includes(phase) && (await isPaused(home, move));
+  if (!signal.aborted && !isPausing) return;
+  throw new ConfigError(`${isPausing ? 'Paused' : 'Stopped'} behind "${phase}": "kerf ${direction} ${module}" goes on from there${UNTIL_FLIP.includes(phase) ? `, and "kerf move cancel ${module}" takes it back` : ''}.`);
 }
 
 export function endApart({ apart, move: { detail } }: Running): Detail {

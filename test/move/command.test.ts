@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MODULES } from '../../src/calls.ts';
+import { diff, end, look, move, pause, type Wishes } from '../../src/move/command.ts';
+import { createFollower, type Follower } from '../../src/move/follow.ts';
+import { keptUntil, openMove } from '../../src/move/journal.ts';
+import type { Progress } from '../../src/move/running.ts';
+import { lookUntil, rows, type Site } from '../../src/move/site.ts';
+import { endStream } from '../../src/move/stream.ts';
+import { moduleUrl } from '../../src/setup/provision.ts';
+import { createLogger } from '../../src/shared/telemetry.ts';
+import { TEST_SECRET } from '../support/constants.ts';
+import { makePair, type Pair, type Server, startServer } from './two-servers.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000, expect: { poll: { timeout: 10_000 } } });
+
+const APART = 'http://127.0.0.1:3';
+
+let server: Server;
+let pair: Pair;
+const hosts: Follower[] = [];
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  pair = await makePair(server, server, 'coupon');
+  host('http://127.0.0.1:2', MODULES);
+  host(APART, ['coupon']);
+  await lookUntil(30_000, async () => (await rows(pair.source, 'select from placement.hosts')).length === 2 || undefined);
+});
+afterEach(async () => {
+  await Promise.all(hosts.splice(0).map((follower) => follower.stop()));
+  await endStream({ from: pair.source, to: pair.target });
+  await endStream({ from: pair.target, to: pair.source });
+  await pair.close();
+});
+
+/** A process that follows, and has no work. */
+function host(address: string, modules: readonly string[]): void {
+  const follower = createFollower({ url: moduleUrl(pair.source.url, 'placement', TEST_SECRET), self: { address, modules, edge: false }, withRole: (url, module) => moduleUrl(url, module, TEST_SECRET), log: createLogger('warn') });
+  hosts.push(follower);
+  follower.follow(async () => undefined);
+  follower.appear();
+}
+
+const wishing = (wishes: Partial<Wishes> = {}): Wishes => ({
+  module: 'coupon',
+  home: pair.source.url,
+  here: pair.source.url,
+  apart: pair.target.url,
+  address: async () => APART,
+  secret: TEST_SECRET,
+  host: { isRunning: () => true, end: () => true, refusal: async () => undefined },
+  readiness: async () => ({ blockers: [], notes: [] }),
+  signal: new AbortController().signal,
+  say: () => undefined,
+  ...wishes,
+});
+
+const write = (site: Site, id = randomUUID()) => rows(site, `insert into coupon.inbox values ($1, 'x')`, [id]);
+/** As what came from somewhere else, which no stream carries on. */
+async function unfollowed(site: Site, sql: string, id: string): Promise<void> {
+  await rows(site, `select pg_replication_origin_create('elsewhere'), pg_replication_origin_session_setup('elsewhere')`);
+  await rows(site, sql, [id]);
+  await rows(site, 'select pg_replication_origin_session_reset()');
+  await rows(site, `select pg_replication_origin_drop('elsewhere')`);
+}
+const written = async (site: Site) => (await rows(site, 'select from coupon.inbox')).length;
+
+describe('a move that is not to begin', () => {
+  it('says so of a module that is not ready, and of an address where it is not', async () => {
+    const wishes = wishing({
+      readiness: async (internal) => ({ blockers: [`Not by ${internal}.`], notes: ['Half seen.'] }),
+      host: { isRunning: () => true, end: () => true, refusal: async (address) => `Nobody at ${address}.` },
+    });
+    const blockers = ['Not by http://127.0.0.1:2.', `Nobody at ${APART}.`];
+    expect(await look(wishes, 'extract')).toEqual({ blockers, notes: ['Half seen.', expect.stringMatching(/^Whether all 2 processes/)] });
+    await expect(move(wishes, 'extract')).rejects.toThrow(blockers.join('\n'));
+    expect(await openMove(pair.source, 'coupon')).toBeUndefined();
+  });
+});
+
+describe('the way back', () => {
+  it('is kept for the time that was said, and given up behind it by whoever asks then', async () => {
+    const done = await move(wishing({ keepReverse: 3_600_000 }), 'extract');
+    expect(keptUntil(done)).toEqual(new Date(done.detail.settledAt! + 3_600_000));
+    expect((await end(wishing(), 'due')).phase).toBe('settle');
+    expect((await move(wishing(), 'extract')).phase).toBe('settle');
+    await rows(pair.source, `update placement.moves set detail = detail || '{"keepReverse": 1}'`);
+    expect((await end(wishing(), 'due')).phase).toBe('complete');
+    expect(await rows(pair.source, `select from pg_namespace where nspname = 'coupon'`)).toEqual([]);
+  });
+
+  it('is taken although its time is over, as long as the data is there', async () => {
+    await write(pair.source);
+    await move(wishing({ keepReverse: 3_600_000 }), 'extract');
+    await rows(pair.source, `update placement.moves set detail = detail || '{"keepReverse": 1}'`);
+    await write(pair.target);
+    expect((await move(wishing(), 'fold')).phase).toBe('settle');
+    expect(await written(pair.source)).toBe(2);
+  });
+
+  it('is not kept at all, also when the command was killed before it could give it up', async () => {
+    const signal = AbortSignal.abort();
+    await expect(move(wishing({ keepReverse: 0, signal }), 'extract')).rejects.toThrow('Stopped behind "preflight"');
+    expect((await move(wishing(), 'extract')).phase).toBe('complete');
+  });
+});
+
+describe('both sides of a move', () => {
+  it('are compared while they are written to, before the flip and behind it, and what is not alike is named', async () => {
+    const stop = new AbortController();
+    await expect(move(wishing({ signal: stop.signal, say: ({ phase, over }) => void (phase === 'copy' && over && stop.abort()) }), 'extract')).rejects.toThrow('Stopped behind "copy"');
+    const different = async () => (await diff(wishing())).tables.flatMap((table) => table.different.map((key) => [table.name, ...key]));
+    const [id, other] = [randomUUID(), randomUUID()];
+    await write(pair.source, id);
+    expect(await different()).toEqual([]);
+    await unfollowed(pair.target, `insert into coupon.inbox values ($1, 'x')`, other);
+    expect(await different()).toEqual([['coupon.inbox', other, 'x']]);
+    await unfollowed(pair.target, 'delete from coupon.inbox where event_id = $1', other);
+    await move(wishing(), 'extract');
+    await write(pair.target);
+    expect(await different()).toEqual([]);
+    await unfollowed(pair.source, 'delete from coupon.inbox where event_id = $1', id);
+    expect(await different()).toEqual([['coupon.inbox', id, 'x']]);
+    await end(wishing(), 'complete');
+    await expect(diff(wishing())).rejects.toThrow('There are no two sides of coupon to compare');
+  });
+});
+
+describe('a move that is paused', () => {
+  it('stops while it copies, follows on, and goes on when it is told to move again', async () => {
+    await write(pair.source);
+    const pausing = Promise.withResolvers<unknown>();
+    const say = ({ phase, over }: Progress) => void (phase === 'copy' && !over && pausing.resolve(pause(pair.source.url, 'coupon')));
+    await expect(move(wishing({ say }), 'extract')).rejects.toThrow(/^Paused behind "\w+": "kerf extract coupon" goes on from there, and "kerf move cancel coupon" takes it back\.$/);
+    expect(await pausing.promise).toMatchObject({ detail: { paused: true } });
+    await write(pair.source);
+    await expect.poll(() => written(pair.target)).toBe(2);
+    expect((await move(wishing(), 'extract')).phase).toBe('settle');
+    await expect(pause(pair.source.url, 'coupon')).rejects.toThrow('No move of coupon can be paused');
+  });
+
+  it('stays so when nobody was at it', async () => {
+    await expect(move(wishing({ signal: AbortSignal.abort() }), 'extract')).rejects.toThrow('Stopped');
+    expect((await pause(pair.source.url, 'coupon')).phase).toBe('preflight');
+    expect((await openMove(pair.source, 'coupon'))?.detail.paused).toBe(true);
+    expect((await end(wishing(), 'cancel')).phase).toBe('cancelled');
+  });
+});
