@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { z } from 'zod';
-import { readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config.ts';
 import { ConfigError } from '../setup/config-error.ts';
+import { openInstallation } from '../setup/database.ts';
 import { lateSeconds } from '../shared/sweep.ts';
 
 const Answer = z.object({
@@ -25,11 +26,11 @@ const LATE = 60;
  */
 export const sweepsCommand = new Command('sweeps')
   .description('list what the modules of running processes do again and again: how it went, and when it comes next')
-  .option('--internal <urls...>', 'internal addresses to ask; default: http://127.0.0.1:<KERF_INTERNAL_PORT or 3001> and the KERF_<MODULE>_URLs')
+  .option('--internal <urls...>', 'internal addresses to ask; default: http://127.0.0.1:<KERF_INTERNAL_PORT or 3001> the KERF_<MODULE>_URLs, and those of modules that have moved')
   .option('--json', 'print { sweeps, notLooked }', false)
   .action(async ({ internal, json }: { internal?: string[]; json: boolean }) => {
     const config = readConfig();
-    const addresses = new Set(internal ?? [`http://127.0.0.1:${config.internalPort || 3001}`, ...Object.values(config.placement.addresses)]);
+    const addresses = new Set(internal ?? [`http://127.0.0.1:${config.internalPort || 3001}`, ...Object.values(config.placement.addresses), ...(await addressesOfMoved(config))]);
     const asked = await Promise.all([...addresses].map(async (address) => ({ address, found: await sweepsAt(address) })));
     const notLooked = asked.flatMap(({ address, found }) => (found ? [] : [address]));
     if (notLooked.length === asked.length) throw new ConfigError(`Nobody tells of sweeps at ${notLooked.join(', ')}: start Kerf, or name its internal address with --internal.`);
@@ -38,6 +39,13 @@ export const sweepsCommand = new Command('sweeps')
     process.stdout.write(`${json ? JSON.stringify({ sweeps, notLooked }, undefined, 2) : lines.join('\n')}\n`);
     if (sweeps.some((one) => one.error !== null || lateSeconds(one, new Date()) > LATE)) process.exitCode = 1;
   });
+
+/** A shop that cannot be asked where its modules are is asked for what is known. */
+async function addressesOfMoved(config: Config): Promise<string[]> {
+  const installation = await openInstallation(config, { attach: true, existing: true, onProgress: () => undefined }).catch(() => undefined);
+  const moved = await installation?.moved().catch(() => undefined).finally(() => installation.close());
+  return [...(moved?.values() ?? [])].flatMap(({ address }) => address ?? []);
+}
 
 async function sweepsAt(address: string): Promise<Answer[] | undefined> {
   if (!/^https?:/.test(address)) return undefined;

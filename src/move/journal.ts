@@ -161,6 +161,8 @@ export interface Moved {
   module: string;
   /** where its data is, without user and password; null: where the configuration says */
   databaseUrl: string | null;
+  /** where its process answers; null: where the configuration says */
+  address: string | null;
   held: boolean;
   /** of the move that has not ended */
   move: Pick<Move, 'direction' | 'phase' | 'from' | 'to'> | null;
@@ -174,7 +176,7 @@ export async function movedModules(home: Site): Promise<Map<string, Moved>> {
 }
 
 const MOVED = `
-  select module, database_url as "databaseUrl", coalesce(held, false) as held,
+  select module, database_url as "databaseUrl", modules.address, coalesce(held, false) as held,
          case when id is not null then jsonb_build_object('direction', direction, 'phase', phase, 'from', from_database, 'to', to_database) end as move
   from placement.modules full join (select * from placement.moves where ended_at is null) as moves using (module)
   where id is not null or held or database_url is not null`;

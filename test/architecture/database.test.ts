@@ -45,6 +45,7 @@ const planted: [what: string, sql: string, kind: string, object: RegExp, module?
   ['an index over a foreign function', `create function catalog.f(text) returns text language sql immutable as 'select $1'; alter function catalog.f owner to kerf_catalog_owner; revoke execute on function catalog.f from public; create index planted on coupon.promotions (catalog.f(name))`, 'dependency', /coupon\.planted/],
   ['an extension', 'create extension pg_trgm schema coupon', 'extension', /extension pg_trgm/],
   ['a publication', 'create publication out for table coupon.promotions', 'publication', /publication out/],
+  ['a publication that is called after another module', 'create publication kerf_order for table coupon.promotions', 'publication', /publication kerf_order/],
   ['a publication of everything', 'create publication out for all tables', 'publication', /publication out/],
   ['a subscription', `set local allow_system_table_mods = on; create subscription taking connection '' publication far with (connect = false, slot_name = none);
     insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'coupon.promotions'::regclass, 'r' from pg_subscription`, 'subscription', /subscription taking/],
@@ -118,6 +119,7 @@ describe('what the catalogs are asked', () => {
 
   it.each([
     ['an extension in a schema of its own', 'create schema extensions; grant usage on schema extensions to public; create extension pg_trgm schema extensions'],
+    ['the stream of a move', 'create publication kerf_coupon for table coupon.promotions'],
     ['what Postgres lets everybody do by default', 'alter default privileges grant execute on functions to current_user'],
   ])('finds nothing wrong with %s', async (_what, sql) => expect(await withPlanted(sql, findings)).toEqual([]));
 

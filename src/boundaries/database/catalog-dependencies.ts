@@ -100,19 +100,20 @@ const CHECKS: CatalogCheck[] = [
     sql: `select s.module, 'extension ' || extname as object, format('The extension %s lives in the schema %s.', extname, s.name) as problem
           from pg_extension join spaces s on s.oid = extnamespace`,
   },
+  // What `kerf extract` made is called after the module: it goes when the way back is given up.
   {
     kind: 'publication',
     advice: 'Drop it: whoever needs these rows listens to the module’s events.',
     sql: `select s.module, 'publication ' || pubname as object,
                  format('The publication %s hands out the rows of %s.', pubname, string_agg(distinct format('%s.%s', schemaname, tablename), ', ')) as problem
-          from pg_publication_tables join spaces s on s.name = schemaname group by s.module, pubname`,
+          from pg_publication_tables join spaces s on s.name = schemaname where pubname <> 'kerf_' || s.module group by s.module, pubname`,
   },
   {
     kind: 'subscription',
     advice: 'Drop it: a module’s tables are written by the module alone.',
     sql: `select s.module, 'subscription ' || subname as object, format('The subscription %s writes to %s.', subname, string_agg(srrelid::regclass::text, ', ')) as problem
           from pg_subscription_rel r join pg_subscription u on u.oid = r.srsubid join pg_class c on c.oid = r.srrelid join spaces s on s.oid = c.relnamespace
-          group by s.module, subname`,
+          where subname <> 'kerf_' || s.module group by s.module, subname`,
   },
   {
     kind: 'event trigger',
