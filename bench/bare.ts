@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { Pool, type PoolClient } from 'pg';
 import { newId } from '../src/shared/ids.ts';
-import type { Captured, Statement } from './capture.ts';
+import { type Captured, isBracket, type Statement } from './capture.ts';
 import { work } from './driver.ts';
 import type { Good } from './goods.ts';
 import { moduleUrlAt } from './shop.ts';
@@ -30,6 +30,8 @@ interface Unit {
 }
 
 interface Prepared {
+  /** of a prepared statement; a bracket of a transaction is none */
+  name?: string;
   sql: string;
   rows: number | null;
   values(fresh: Fresh): unknown[];
@@ -58,11 +60,11 @@ async function open({ adminUrl, poolSize, captured, goods, kept }: Bare) {
 function unitsOf(statements: readonly Statement[]): Unit[] {
   const units: Unit[] = [];
   let inside = false;
-  for (const statement of statements) {
+  for (const [index, statement] of statements.entries()) {
     if (!inside) units.push({ module: statement.module, statements: [] });
     const unit = units.at(-1)!;
     if (unit.module !== statement.module) throw new Error(`A statement of ${statement.module} was heard inside a transaction of ${unit.module}, so that what was captured cannot be told apart.`);
-    unit.statements.push(prepared(statement));
+    unit.statements.push({ ...prepared(statement), ...(!isBracket(statement) && { name: `bare ${index}` }) });
     if (/^begin/i.test(statement.sql)) inside = true;
     if (/^commit/i.test(statement.sql)) inside = false;
   }
@@ -110,8 +112,8 @@ async function replay(units: readonly Unit[], poolOf: (module: string) => Pool, 
   }
 }
 
-async function say(client: PoolClient, { sql, rows, values }: Prepared, fresh: Fresh): Promise<void> {
-  const { rowCount } = await client.query(sql, values(fresh));
+async function say(client: PoolClient, { name, sql, rows, values }: Prepared, fresh: Fresh): Promise<void> {
+  const { rowCount } = await client.query(name ? { name, text: sql, values: values(fresh) } : sql);
   // Otherwise it would be another, perhaps a cheaper, piece of work.
   if (rowCount !== rows) throw new Error(`a statement touched ${rowCount} rows and not ${rows}: ${sql.replaceAll(/\s+/g, ' ').slice(0, 60)}`);
 }
@@ -121,7 +123,7 @@ async function serve(pool: Pool, { page, pageBody }: Captured): Promise<string> 
   const body = JSON.parse(pageBody) as object;
   const app = express();
   app.get('/v1/products', async (_req, res) => {
-    for (const { sql, bindings } of page) await pool.query(sql, bindings);
+    for (const [index, { sql, bindings }] of page.entries()) await pool.query({ name: `bare page ${index}`, text: sql, values: bindings });
     res.json(body);
   });
   const server = app.listen(0, '127.0.0.1');

@@ -6,10 +6,10 @@ import { setTimeout } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { Client } from 'pg';
 import type { Bare } from './bare.ts';
-import { type Captured, capture, costOf, isBracket, openBackOffice, type Statement } from './capture.ts';
+import { type Captured, capture, costOf, isBracket, type Statement } from './capture.ts';
 import { chart } from './chart.ts';
 import { type Shopping, startWorker } from './driver.ts';
-import { addGoods, addOrders, type Good, openShop } from './goods.ts';
+import { addGoods, addOrders, fill, openBackOffice } from './goods.ts';
 import { type Course, idleness, measure, type Measured } from './measure.ts';
 import { compared, markdown, type Report, type Row, type Size, WHAT } from './report.ts';
 import { moduleUrlAt, openPostgres, type Postgres, ROOT, startKerf, verifyShop } from './shop.ts';
@@ -44,7 +44,7 @@ async function run(options: Options): Promise<Report> {
   try {
     say('Postgres runs. Kerf starts on it for the first time, and the shop is filled.');
     const first = await startKerf(postgres);
-    const { goods, kept } = await fill(postgres, options).finally(() => first.stop());
+    const { goods, kept } = await fill(postgres, options.products[0]!, options.orders[0]!).finally(() => first.stop());
     const copy = await postgres.copy('bare');
     const captured = await capture(copy, goods);
     const kerf = await startKerf(postgres);
@@ -102,25 +102,12 @@ async function run(options: Options): Promise<Report> {
   }
 }
 
-async function fill(postgres: Postgres, { products: [products], orders: [orders] }: Options): Promise<{ goods: Good[]; kept: string[] }> {
-  const office = openBackOffice(postgres.adminUrl);
-  try {
-    const kept = await openShop(office);
-    const goods = await addGoods(office, 1, products!);
-    await addOrders(postgres.admin, 1, orders!);
-    await postgres.quiet();
-    return { goods, kept };
-  } finally {
-    await office.stop();
-  }
-}
-
 /** The clients go on with the goods that they know: others only stand beside them. */
 async function enlarge(postgres: Postgres, from: Size, to: Pick<Size, 'products' | 'orders'>): Promise<void> {
   say(`The shop grows to ${to.products} products and ${to.orders} orders.`);
   const office = openBackOffice(postgres.adminUrl);
   try {
-    await addGoods(office, from.products + 1, to.products);
+    await addGoods(office, postgres.admin, from.products + 1, to.products);
     if (to.orders > from.orders) await addOrders(postgres.admin, from.orders + 1, to.orders);
     await postgres.quiet();
     await postgres.admin.query('vacuum (analyze)');

@@ -1,5 +1,4 @@
 import { Pool } from 'undici';
-import { compose } from '../src/composition.ts';
 import { createApp } from '../src/edge/app.ts';
 import { userContract } from '../src/modules/user/contract.ts';
 import { listen } from '../src/setup/listen.ts';
@@ -7,8 +6,8 @@ import { connect, type Database } from '../src/shared/database.ts';
 import { newId } from '../src/shared/ids.ts';
 import { createLogger, createMetrics } from '../src/shared/telemetry.ts';
 import { orderOf, PAGE, TOTAL } from './driver.ts';
-import type { Good } from './goods.ts';
-import { moduleUrlAt, SECRET } from './shop.ts';
+import { type Good, openBackOffice } from './goods.ts';
+import { moduleUrlAt } from './shop.ts';
 
 /* What the shop says to its databases for one request, listened to at the modules' pools. */
 
@@ -31,12 +30,6 @@ export interface Captured {
   /** the page as it was sent */
   pageBody: string;
 }
-
-/** The modules of the shop in this process, with nothing running in the background. */
-export const openBackOffice = (adminUrl: string, publicUrl = 'http://localhost') => compose({
-  settings: { publicUrl, secret: SECRET, timeZone: 'Asia/Seoul', paymentWindowMinutes: 30, sandboxPayments: true, sendMail: async () => undefined },
-  log: createLogger('error'), databaseUrl: (module) => moduleUrlAt(adminUrl, module), poolSize: 10,
-});
 
 export async function capture(adminUrl: string, goods: readonly Good[]): Promise<Captured> {
   const front = await listen({ host: '127.0.0.1', port: 0, preferred: 0, variable: 'PORT' });

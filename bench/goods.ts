@@ -1,11 +1,12 @@
 import type { Client } from 'pg';
-import type { Kerf } from '../src/composition.ts';
+import { compose, type Kerf } from '../src/composition.ts';
 import { catalogContract } from '../src/modules/catalog/contract.ts';
 import { couponContract, type PromotionDraft } from '../src/modules/coupon/contract.ts';
-import { inventoryContract } from '../src/modules/inventory/contract.ts';
 import { newId } from '../src/shared/ids.ts';
+import { createLogger } from '../src/shared/telemetry.ts';
+import { moduleUrlAt, type Postgres, SECRET } from './shop.ts';
 
-/* What a shop has in it before anybody is measured. Goods come through the contracts; orders, of which there are many more, by SQL. */
+/* What a shop has in it before anybody is measured. Products come through their contract; stock and orders, of which there are many, by SQL. */
 
 /** A product on sale, as clients know it. */
 export interface Good {
@@ -26,8 +27,28 @@ const nameOf = (number: number) => {
   return { ko: `조약돌 ${ko} ${number}호`, en: `Pebble ${en} no. ${number}` };
 };
 
+/** The modules of the shop in this process, with nothing running in the background. */
+export const openBackOffice = (adminUrl: string, publicUrl = 'http://localhost') => compose({
+  settings: { publicUrl, secret: SECRET, timeZone: 'Asia/Seoul', paymentWindowMinutes: 30, sandboxPayments: true, sendMail: async () => undefined },
+  log: createLogger('error'), databaseUrl: (module) => moduleUrlAt(adminUrl, module), poolSize: 10,
+});
+
+/** A shop with a code, so many goods, and so many orders that were placed before; answers goods, and the ids that are the same in every order. */
+export async function fill(postgres: Postgres, products: number, orders: number): Promise<{ goods: Good[]; kept: string[] }> {
+  const office = openBackOffice(postgres.adminUrl);
+  try {
+    const kept = await openShop(office);
+    const goods = await addGoods(office, postgres.admin, 1, products);
+    await addOrders(postgres.admin, 1, orders);
+    await postgres.quiet();
+    return { goods, kept };
+  } finally {
+    await office.stop();
+  }
+}
+
 /** The code that every order uses, and the category all goods are in; answers their ids. */
-export async function openShop(kerf: Kerf): Promise<string[]> {
+async function openShop(kerf: Kerf): Promise<string[]> {
   const [promotion, category] = [newId(), newId()];
   await kerf.service(couponContract).createPromotion({ id: promotion, draft: { name: 'Bench', class: 'order', benefit: { kind: 'percent', basisPoints: 1_000 }, currency: 'KRW', codes: [CODE] } as PromotionDraft });
   await kerf.service(catalogContract).createCategory({ id: category, draft: { slug: 'bench', name: { ko: '벤치', en: 'Bench' } } });
@@ -35,8 +56,8 @@ export async function openShop(kerf: Kerf): Promise<string[]> {
 }
 
 /** Products `from` to `to`, published and in stock; answers at most `known` of them, evenly spread. */
-export async function addGoods(kerf: Kerf, from: number, to: number, known = 500): Promise<Good[]> {
-  const [catalog, inventory] = [kerf.service(catalogContract), kerf.service(inventoryContract)];
+export async function addGoods(kerf: Kerf, admin: Client, from: number, to: number, known = 500): Promise<Good[]> {
+  const catalog = kerf.service(catalogContract);
   const goods: Good[] = [];
   const every = Math.max(1, Math.floor((to - from + 1) / known));
   for (let first = from; first <= to; first += AT_ONCE) {
@@ -49,13 +70,18 @@ export async function addGoods(kerf: Kerf, from: number, to: number, known = 500
       })),
     });
     if (errors.length > 0) throw new Error(errors[0]!.message);
-    const ids = numbers.map((number) => variants[`PEBBLE-${number}`]!);
-    await inventory.adjust({ adjustmentId: `bench ${first}`, adjustments: ids.map((variantId) => ({ variantId, kind: 'received' as const, delta: STOCK })) });
     const noted = numbers.filter((number) => number % every === 0);
     goods.push(...(await Promise.all(noted.map(async (number) => ({ productId: (await catalog.getProduct({ idOrSlug: `pebble-${number}` })).id, variantId: variants[`PEBBLE-${number}`]!, search: nameOf(number).ko })))));
   }
+  await admin.query(STOCKED);
   return goods;
 }
+
+/** Pieces of every variant that has none, in inventory and in what catalog knows of it. */
+const STOCKED = `
+  insert into inventory.stock_movements select gen_random_uuid(), id, 'received', ${STOCK}, 'bench', '', 1, now() from catalog.variants where id not in (select variant_id from inventory.stock_items);
+  insert into inventory.stock_items select id, ${STOCK}, 0, false, 1 from catalog.variants where id not in (select variant_id from inventory.stock_items);
+  insert into catalog.availability select id, ${STOCK}, false, 1 from catalog.variants on conflict do nothing;`;
 
 /** A readable UUID of one kind of things, made of a number. */
 const id = (kind: number, number: string) => `('01900000-0000-7000-800${kind}-' || lpad(to_hex(${number}), 12, '0'))::uuid`;

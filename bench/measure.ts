@@ -64,7 +64,7 @@ function rowOf(what: string, clients: number, slices: readonly { slice: Slice; b
     kerfMs: (1_000 * grown(({ kerf }) => kerf)) / count,
     postgresMs: (1_000 * grown(({ postgres }) => postgres)) / count,
     clientMs: (1_000 * sum(({ slice }) => slice.cpuSeconds)) / count,
-    statements: (grown(({ counts }) => total(counts.statements)) - idle.statements * elapsed) / count,
+    statements: (grown(({ counts }) => counts.statements) - idle.statements * elapsed) / count,
     commits: (grown(({ counts }) => counts.commits) - idle.commits * elapsed) / count,
     walKB: grown(({ counts }) => counts.walBytes) / 1_024 / count,
     walFlushes: grown(({ counts }) => counts.walFlushes) / count,
@@ -74,8 +74,6 @@ function rowOf(what: string, clients: number, slices: readonly { slice: Slice; b
     what, clients, count, failures, cost, perSecond: count / sum(({ slice }) => slice.seconds), ...quantilesOf(slices.flatMap(({ slice }) => slice.took)), ...(completing.length > 0 && { completing: quantilesOf(completing) }),
   };
 }
-
-const total = (byRole: Record<string, number>) => Object.values(byRole).reduce((sum, count) => sum + count, 0);
 
 /** KB of each table for one of `count`. */
 function growthOf(slices: readonly { before: Used; after: Used }[], count: number): Record<string, number> {
@@ -90,5 +88,5 @@ export async function idleness(postgres: Postgres, wait: () => Promise<unknown>)
   const [before, since] = [await postgres.counts(), performance.now()];
   await wait();
   const [after, seconds] = [await postgres.counts(), (performance.now() - since) / 1_000];
-  return { statements: (total(after.statements) - total(before.statements)) / seconds, commits: (after.commits - before.commits) / seconds };
+  return { statements: (after.statements - before.statements) / seconds, commits: (after.commits - before.commits) / seconds };
 }
