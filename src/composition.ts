@@ -14,6 +14,7 @@ import type { Event } from './shared/events.ts';
 import type { Contract, Service } from './shared/contract.ts';
 import { type Database, poolOf } from './shared/database.ts';
 import { type Module, type Route, tokens } from './shared/module.ts';
+import type { Met } from './shared/movable-pool.ts';
 import { createObservation, type Observed, type Outcome, outcomeOf } from './shared/observation.ts';
 import { depths } from './shared/queue-view.ts';
 import type { Remote } from './shared/seam/client.ts';
@@ -90,6 +91,8 @@ export interface Kerf {
   place(module: string, place: Whereabouts): Promise<void>;
   /** what was found where reads are answered twice, by module */
   shadowed: Shadows['seen'];
+  /** what the modules' flows met in moves, by module */
+  met(): Record<string, Met>;
   /** ends the background work, waits for what runs, closes the databases */
   stop(): Promise<void>;
 }
@@ -209,6 +212,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     },
     place,
     shadowed: shadows.seen,
+    met: () => Object.fromEntries([...parts.values()].map(({ name, db }) => [name, poolOf(db).met()])),
     async stop() {
       working = false;
       await shadows.stop();

@@ -184,7 +184,7 @@ const reportOf = (move: Move) => {
   const { module, direction, from, to, address, phase, detail, error, startedAt, endedAt } = move;
   return {
     module, direction, from, to, address, phase, progress: detail.progress, error, startedAt, endedAt, keptUntil: keptUntil(move),
-    pause: detail.pause, tries: detail.tries, rows: detail.comparison?.rows, ended: detail.ended, process: detail.process,
+    pause: detail.pause, met: detail.met, tries: detail.tries, rows: detail.comparison?.rows, ended: detail.ended, process: detail.process,
   };
 };
 
@@ -202,10 +202,12 @@ function statusOf(move: Move): string {
 }
 
 function sayReport(done: Move, json: boolean): void {
-  const { module, direction, phase, to, address, keptUntil: until, pause, tries, rows, ended, process: apart } = reportOf(done);
+  const { module, direction, phase, to, address, keptUntil: until, pause, met, tries, rows, ended, process: apart } = reportOf(done);
   if (json) return say(JSON.stringify(reportOf(done)));
   if (phase === 'cancelled') return say(`The move is cancelled: ${module} is where it was.`);
-  say(`${module} is at ${to}${direction === 'extract' ? `, and answers at ${address}` : ''}: ${rows} rows, hosts held for ${pause} ms, ${tries} ${tries === 1 ? 'try' : 'tries'}, ${ended} transactions ended.`);
+  say(`${module} is at ${to}${direction === 'extract' ? `, and answers at ${address}` : ''}: ${rows} rows are alike, the pause was ${Math.max(met?.pause ?? 0, pause ?? 0)} ms (${pause} ms by this command's clock), ${tries} ${tries === 1 ? 'try' : 'tries'}.`);
+  if (met) say(`Statements and transactions: ${met.held} held, ${met.again} run again, ${met.failed} failed, ${ended} ended.`);
+  if (phase === 'settle') say(`"kerf move diff ${module}" compares both sides again, "kerf verify" the books.`);
   if (direction === 'fold' && apart) say(`Its process at ${address} (${apart.pid} on ${apart.machine}) was not there to be ended: look whether it still runs.`);
   if (phase === 'settle') say(`The way back stays${until ? ` until ${until.toISOString()}, when "kerf move complete ${module} --due" is to be run` : ''}: "kerf ${direction === 'extract' ? 'fold' : 'extract'} ${module}" takes it, "kerf move complete ${module}" gives it up.`);
 }

@@ -116,7 +116,7 @@ async function begin(wishes: Wishes, sessions: Sessions, direction: Direction, i
       to: withoutUser(to.url),
       address: address ?? (await wishes.address()),
       rights: await readRights(from),
-      detail: instead?.detail.process ? { process: instead.detail.process } : {},
+      detail: instead?.detail.process ? { process: instead.detail.process } : { startsApart: wishes.host.start !== undefined },
     },
     instead,
   );

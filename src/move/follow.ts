@@ -26,8 +26,8 @@ export interface FollowerOptions {
 export interface Follower {
   /** what is known now, by module */
   whereabouts(): Promise<ReadonlyMap<string, Whereabouts>>;
-  /** from now on each change is told, again until it could be followed; `shadowed`: what was found of reads that are answered twice */
-  follow(place: (module: string, whereabouts: Whereabouts) => Promise<void>, shadowed?: () => object): void;
+  /** from now on each change is told, again until it could be followed; `shadowed`: what was found of reads that are answered twice; `met`: what flows met in moves */
+  follow(place: (module: string, whereabouts: Whereabouts) => Promise<void>, shadowed?: () => object, met?: () => object): void;
   /** from now on this process is known to whoever moves modules: it serves */
   appear(): void;
   /** reads it again; resolves once `place` has heard of what was read */
@@ -64,7 +64,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   const followed = new Map<string, string>();
   let isThere = false;
   let place: ((module: string, whereabouts: Whereabouts) => Promise<void>) | undefined;
-  let found: (() => object) | undefined;
+  let found: { shadowed?: (() => object) | undefined; met?: (() => object) | undefined } = {};
   let connecting: Promise<Client> | undefined;
   let current: Promise<void> | undefined;
   let next: Promise<void> | undefined;
@@ -153,9 +153,9 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   /** A row that somebody deleted, because this process stood still, is filled again. */
   async function beSeen(): Promise<void> {
     if (!self || !isThere) return;
-    const [row] = await ask<{ is_new: boolean }>(SEEN, [id, self.address, hostname(), self.modules, self.edge]);
+    const [row] = await ask<{ is_new: boolean }>(SEEN, [id, self.address, hostname(), self.modules, self.edge, found.met?.() ?? {}, process.pid]);
     if (row?.is_new) followed.clear();
-    const shadowed = found?.() ?? {};
+    const shadowed = found.shadowed?.() ?? {};
     if (Object.keys(shadowed).length > 0) await ask('update hosts set shadowed = $2 where id = $1', [id, shadowed]);
   }
 
@@ -177,9 +177,9 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
 
   return {
     whereabouts: async () => new Map((await ask<Row & QueryResultRow>(LOOK)).map((row) => [row.module, toWhereabouts(row)])),
-    follow(tell, shadowed) {
+    follow(tell, shadowed, met) {
       place = tell;
-      found = shadowed;
+      found = { shadowed, met };
       void keepLooking();
     },
     appear() {
@@ -202,8 +202,8 @@ const SEEN = `
   with gone as (
     delete from hosts where seen_at < clock_timestamp() - interval '${GONE_AFTER}' and id <> $1
   )
-  insert into hosts (id, address, machine, modules, edge) values ($1, $2, $3, $4, $5)
-  on conflict (id) do update set seen_at = clock_timestamp() returning xmax = 0 as is_new`;
+  insert into hosts (id, address, machine, modules, edge, met, pid) values ($1, $2, $3, $4, $5, $6, $7)
+  on conflict (id) do update set seen_at = clock_timestamp(), met = excluded.met returning xmax = 0 as is_new`;
 
 function clientTo(url: string): Client {
   const client = new Client({ connectionString: url, application_name: 'kerf placement', keepAlive: true, connectionTimeoutMillis: PATIENCE, query_timeout: PATIENCE });

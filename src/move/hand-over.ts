@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '../setup/config-error.ts';
+import type { Met } from '../shared/movable-pool.ts';
 import { advanceSequences, caughtUp, fence, giveRights, mark } from './fence.ts';
-import { type Change, liveHosts, placeOf } from './journal.ts';
+import { type Change, liveHosts, metSince, metSoFar, placeOf, shownSince } from './journal.ts';
 import { apartIsThere } from './prepare.ts';
 import { endApart, letGo, note, type Running, stopIfTold, tell, TRIED_FROM } from './running.ts';
-import { lookUntil } from './site.ts';
+import { lookUntil, rows } from './site.ts';
 import { endStream, lag } from './stream.ts';
 
 /** Milliseconds: for hosts to hold, before it goes on without them; for the target to have what the source has, in the hold and before it. */
@@ -34,7 +35,7 @@ export async function hold(run: Running): Promise<Change> {
     return undefined;
   });
   if (!isClose) throw new ConfigError(`The target of ${move.module} is too far behind to take over: run this again when it keeps up; "kerf move status" says how far it is.`);
-  return { place: { held: true }, detail: { tries, heldAt: Date.now() } };
+  return { place: { held: true }, detail: { tries, heldAt: Date.now(), metBefore: move.detail.metBefore ?? (await metSoFar(home, move.module)) } };
 }
 
 export async function fenceSource({ home, from, move }: Running): Promise<Change> {
@@ -60,9 +61,15 @@ export async function open({ to, move }: Running): Promise<Change> {
   return { place: { held: false }, detail: { pause: Date.now() - (move.detail.heldAt ?? Date.now()) } };
 }
 
+/** Processes say every two seconds what their flows met. */
+async function metIn({ home, move: { module, detail } }: Running): Promise<Met> {
+  const [{ now }] = (await rows<{ now: string }>(home, 'select clock_timestamp()::text as now')) as [{ now: string }];
+  await lookUntil(HEAR_WITHIN, async () => (await shownSince(home, now)) || undefined);
+  return metSince(detail.metBefore ?? {}, await metSoFar(home, module));
+}
 export async function settle(run: Running): Promise<Change> {
   const { home, from, to, move } = run;
   await lookUntil(HEAR_WITHIN, async () => (await liveHosts(home, move.module)).every(({ epoch }) => epoch >= move.epoch) || undefined);
   await endStream({ from, to });
-  return { detail: { settledAt: Date.now(), ...(move.direction === 'fold' && endApart(run)) } };
+  return { detail: { settledAt: Date.now(), met: await metIn(run), ...(move.direction === 'fold' && endApart(run)) } };
 }

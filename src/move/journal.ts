@@ -1,4 +1,5 @@
 import { newId } from '../shared/ids.ts';
+import type { Met } from '../shared/movable-pool.ts';
 import type { Comparison } from './compare.ts';
 import type { Right } from './fence.ts';
 import { atOnce, rows, type Site } from './site.ts';
@@ -22,6 +23,8 @@ export interface Figures {
 
 /** What a move keeps beside its phase. */
 export interface Detail {
+  /** whether the process apart is for commands to start, and to end */
+  startsApart?: boolean;
   /** the process apart that a command started, so that a command can end it */
   process?: { pid: number; machine: string } | null;
   comparison?: Comparison;
@@ -34,6 +37,9 @@ export interface Detail {
   pause?: number;
   /** transactions that the fence ended */
   ended?: number;
+  /** what flows had met in moves before this one held, by process; and what they met in this one, all together */
+  metBefore?: Record<string, Met>;
+  met?: Met;
   /** milliseconds that the way back is kept behind `settledAt`; absent: until somebody gives it up */
   keepReverse?: number;
   /** milliseconds since 1970 */
@@ -181,10 +187,31 @@ const MOVED = `
   from placement.modules full join (select * from placement.moves where ended_at is null) as moves using (module)
   where id is not null or held or database_url is not null`;
 
+/** What flows met in moves so far, by process. */
+export async function metSoFar(home: Site, module: string): Promise<Record<string, Met>> {
+  const found = await rows<{ id: string; met: Met }>(home, 'select id, met -> $1 as met from placement.hosts where met -> $1 is not null', [module]);
+  return Object.fromEntries(found.map(({ id, met }) => [id, met]));
+}
+/** What they met since `before`; the pause is the longest of those that held. */
+export function metSince(before: Record<string, Met>, now: Record<string, Met>): Met {
+  const sum: Met = { held: 0, again: 0, failed: 0, pause: 0 };
+  for (const [id, met] of Object.entries(now)) {
+    const earlier = before[id] ?? { held: 0, again: 0, failed: 0, pause: 0 };
+    for (const what of ['held', 'again', 'failed'] as const) sum[what] += met[what] - earlier[what];
+    if (met.pause !== earlier.pause) sum.pause = Math.max(sum.pause, met.pause);
+  }
+  return sum;
+}
+/** Whether every process that is there has shown itself since a moment of this database's clock. */
+export async function shownSince(home: Site, moment: string): Promise<boolean> {
+  const [late] = await rows(home, `select from placement.hosts where seen_at between clock_timestamp() - interval '6 seconds' and $1::timestamptz limit 1`, [moment]);
+  return !late;
+}
 export interface Host {
   /** where others reach it, and the machine that it runs on */
   address: string;
   machine: string;
+  pid: number | null;
   modules: string[];
   edge: boolean;
   /** of the module that is asked for: what it has followed, and the database that it reaches */
@@ -196,7 +223,7 @@ export interface Host {
 export const liveHosts = (home: Site, module: string): Promise<Host[]> =>
   rows<Host>(
     home,
-    `select address, machine, modules, edge, coalesce((followed -> $1 ->> 'epoch')::float8, 0) as epoch, followed -> $1 ->> 'reaches' as reaches
+    `select address, machine, pid, modules, edge, coalesce((followed -> $1 ->> 'epoch')::float8, 0) as epoch, followed -> $1 ->> 'reaches' as reaches
      from placement.hosts where seen_at > clock_timestamp() - interval '6 seconds' order by started_at`,
     [module],
   );

@@ -3,7 +3,7 @@ import { MODULES } from '../calls.ts';
 import { isOfOneMachine } from '../placement/placement.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { compareNext, type Comparison } from './compare.ts';
-import { liveHosts } from './journal.ts';
+import { type Host, liveHosts } from './journal.ts';
 import { note, pace, type Running, stopIfTold, tell } from './running.ts';
 import { lookUntil } from './site.ts';
 import { copyProgress, follow, lag, publish } from './stream.ts';
@@ -32,13 +32,20 @@ export async function apartIsThere(run: Running): Promise<void> {
 
 async function untilThere(run: Running): Promise<void> {
   const { module, address, detail } = run.move;
-  const isThere = async () => (await liveHosts(run.home, module)).some((host) => host.address === address && host.modules.includes(module)) || undefined;
-  if (await isThere()) return;
+  const find = async () => (await liveHosts(run.home, module)).find((host) => host.address === address && host.modules.includes(module));
+  const found = await find();
+  if (found) return adopt(run, found);
   if (!detail.process || !run.apart.isRunning(detail.process)) {
     if (!run.apart.start) throw new ConfigError(`No process with ${module} shows itself at ${address}: start it there, then run this again.`);
     await note(run, { detail: { process: await run.apart.start(address, await addressOfOthers(run)) } });
   }
-  if (!(await lookUntil(START_WITHIN, isThere))) throw new ConfigError(`The process of ${module} that was started does not show itself at ${address}: look into its log, then run this again.`);
+  if (!(await lookUntil(START_WITHIN, find))) throw new ConfigError(`The process of ${module} that was started does not show itself at ${address}: look into its log, then run this again.`);
+}
+
+/** A command may have started it, and died before it wrote that down. */
+async function adopt(run: Running, { pid, machine }: Host): Promise<void> {
+  const { startsApart, process } = run.move.detail;
+  if (startsApart && pid !== null && process?.pid !== pid) await note(run, { detail: { process: { pid, machine } } });
 }
 
 /** Hosts will be told that address and no other. */

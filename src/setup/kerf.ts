@@ -59,7 +59,7 @@ export async function openKerf(config: Config, options: { attach: boolean; exist
     });
     // One that is held right now is none the less where it is: its database says who may use it.
     for (const [module, whereabouts] of moved ?? []) await kerf.place(module, { ...whereabouts, held: false });
-    if (moved) follower?.follow(kerf.place, kerf.shadowed);
+    if (moved) follower?.follow(kerf.place, kerf.shadowed, kerf.met);
     if (!options.existing) await kerf.prepare();
     return {
       kerf,

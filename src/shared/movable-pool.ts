@@ -16,6 +16,7 @@ export interface MovablePool {
   /** connections are given again, and are to `url` from now on */
   letGo(url: string): void;
   isHeld(): boolean;
+  met(): Met;
   /** grows whenever the pool is held or let go */
   generation(): number;
   /**
@@ -23,6 +24,18 @@ export interface MovablePool {
    * can be run again: it will wait for the new place. `since`: the generation when it began.
    */
   hasMoved(error: unknown, since: number): Promise<boolean>;
+}
+
+/** What statements and transactions met in moves, since the process started. */
+export interface Met {
+  /** waited for their connection */
+  held: number;
+  /** were refused, or ended, and ran again */
+  again: number;
+  /** waited in vain, or were refused although the module had not moved */
+  failed: number;
+  /** milliseconds of the last hold */
+  pause: number;
 }
 
 interface Pooled {
@@ -77,6 +90,8 @@ export function movable(db: Knex, point: (url: string) => void, look: () => Prom
   let inside = 0;
   let generation = 0;
   let held: PromiseWithResolvers<void> | undefined;
+  let heldSince = 0;
+  const met: Met = { held: 0, again: 0, failed: 0, pause: 0 };
   let drained: PromiseWithResolvers<void> | undefined;
 
   const left = () => {
@@ -86,6 +101,7 @@ export function movable(db: Knex, point: (url: string) => void, look: () => Prom
   const pool: MovablePool = {
     hold() {
       generation += 1;
+      if (!held) heldSince = performance.now();
       held ??= Promise.withResolvers();
       drained ??= Promise.withResolvers();
       if (inside === 0) drained.resolve();
@@ -94,10 +110,12 @@ export function movable(db: Knex, point: (url: string) => void, look: () => Prom
     letGo(url) {
       generation += 1;
       point(url);
+      if (held) met.pause = Math.ceil(performance.now() - heldSince);
       held?.resolve();
       held = drained = undefined;
     },
     isHeld: () => held !== undefined,
+    met: () => ({ ...met }),
     generation: () => generation,
     async hasMoved(error, since) {
       if (!isOfAPlace(error)) return false;
@@ -106,12 +124,21 @@ export function movable(db: Knex, point: (url: string) => void, look: () => Prom
       } catch {
         // Whether it has moved cannot be found out: it counts as not moved.
       }
-      return generation !== since;
+      const hasMoved = generation !== since;
+      if (hasMoved) met.again += 1;
+      else if (isRefused(error)) met.failed += 1;
+      return hasMoved;
     },
   };
 
   client.acquireConnection = async () => {
-    while (held) await within(PATIENCE, held.promise);
+    if (held) met.held += 1;
+    while (held) {
+      await within(PATIENCE, held.promise).catch((error: unknown) => {
+        met.failed += 1;
+        throw error;
+      });
+    }
     inside += 1;
     return acquire().catch((error: unknown) => {
       left();

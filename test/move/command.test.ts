@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MODULES } from '../../src/calls.ts';
 import { diff, end, look, move, pause, type Wishes } from '../../src/move/command.ts';
 import { createFollower, type Follower } from '../../src/move/follow.ts';
+import { readRights } from '../../src/move/fence.ts';
 import { keptUntil, openMove } from '../../src/move/journal.ts';
+import type { Whereabouts } from '../../src/placement/placement.ts';
 import type { Progress } from '../../src/move/running.ts';
-import { lookUntil, rows, type Site } from '../../src/move/site.ts';
+import { closeSite, lookUntil, openSite, rows, type Site } from '../../src/move/site.ts';
 import { endStream } from '../../src/move/stream.ts';
 import { moduleUrl } from '../../src/setup/provision.ts';
 import { createLogger } from '../../src/shared/telemetry.ts';
@@ -37,10 +41,15 @@ afterEach(async () => {
 });
 
 /** A process that follows, and has no work. */
-function host(address: string, modules: readonly string[]): void {
+function host(address: string, modules: readonly string[], place: (held: boolean) => Promise<void> = async () => undefined): void {
   const follower = createFollower({ url: moduleUrl(pair.source.url, 'placement', TEST_SECRET), self: { address, modules, edge: false }, withRole: (url, module) => moduleUrl(url, module, TEST_SECRET), log: createLogger('warn') });
   hosts.push(follower);
-  follower.follow(async () => undefined);
+  let [held, pause] = [0, 0];
+  const follow = async (_module: string, whereabouts: Whereabouts) => {
+    await place(whereabouts.held);
+    if (whereabouts.held) [held, pause] = [held + 3, 7];
+  };
+  follower.follow(follow, undefined, () => ({ coupon: { held, again: 0, failed: 0, pause } }));
   follower.appear();
 }
 
@@ -81,9 +90,29 @@ describe('a move that is not to begin', () => {
   });
 });
 
+describe('the process apart', () => {
+  it('is ended by a fold, also where the command that started it died before it could write that down', async () => {
+    const ended: unknown[] = [];
+    const hosting = { start: () => Promise.reject(new Error('It is there.')), isRunning: () => true, end: (apart: unknown) => ended.push(apart) > 0, refusal: async () => undefined };
+    await move(wishing({ host: hosting }), 'extract');
+    await move(wishing({ host: hosting }), 'fold');
+    expect(ended).toEqual([{ pid: process.pid, machine: hostname() }]);
+  });
+
+  it('is left alone by a fold where a person started it', async () => {
+    const end = vi.fn<() => boolean>();
+    const hosting = { isRunning: () => true, end, refusal: async () => undefined };
+    await move(wishing({ host: hosting }), 'extract');
+    await move(wishing({ host: hosting }), 'fold');
+    expect(end).not.toHaveBeenCalled();
+  });
+});
+
 describe('the way back', () => {
   it('is kept for the time that was said, and given up behind it by whoever asks then', async () => {
     const done = await move(wishing({ keepReverse: 3_600_000 }), 'extract');
+    expect(done.detail.met).toEqual({ held: expect.any(Number), again: 0, failed: 0, pause: 7 });
+    expect(done.detail.met!.held).toBeGreaterThan(0);
     expect(keptUntil(done)).toEqual(new Date(done.detail.settledAt! + 3_600_000));
     expect((await end(wishing(), 'due')).phase).toBe('settle');
     expect((await move(wishing(), 'extract')).phase).toBe('settle');
@@ -105,6 +134,101 @@ describe('the way back', () => {
     const signal = AbortSignal.abort();
     await expect(move(wishing({ keepReverse: 0, signal }), 'extract')).rejects.toThrow('Stopped behind "preflight"');
     expect((await move(wishing(), 'extract')).phase).toBe('complete');
+  });
+});
+
+describe('a target that falls behind', () => {
+  /** Nothing that is written to this table at the source arrives there. */
+  async function blocked(): Promise<() => Promise<void>> {
+    const locking = await openSite(pair.target.url, 'coupon');
+    await locking.client.query('begin; lock table coupon.inbox in share row exclusive mode');
+    return () => closeSite(locking);
+  }
+  const stoppedBehindCompare = async () => {
+    const stop = new AbortController();
+    await expect(move(wishing({ signal: stop.signal, say: ({ phase, over }) => void (phase === 'compare' && over && stop.abort()) }), 'extract')).rejects.toThrow('Stopped behind "compare"');
+  };
+
+  it('in the hold is let go of, and tried again', async () => {
+    await stoppedBehindCompare();
+    const release = await blocked();
+    let wasHeld = false;
+    let mayWrite: number | undefined;
+    host('http://127.0.0.1:4', [], async (held) => {
+      wasHeld ||= held;
+      if (held || !wasHeld || mayWrite !== undefined) return;
+      mayWrite = (await readRights(pair.source)).length;
+      await release();
+    });
+    await rows(pair.source, `create function late() returns trigger language plpgsql as $$ begin
+      if (select held from placement.modules where module = 'coupon') then insert into coupon.inbox values (gen_random_uuid(), 'late'); end if;
+      return new;
+    end $$`);
+    await rows(pair.source, 'create trigger late after insert on coupon_jobs.kerf_mark for each row execute function late()');
+    const { detail } = await move(wishing(), 'extract');
+    expect(detail.tries).toBeGreaterThan(1);
+    expect(mayWrite).toBeGreaterThan(0);
+    expect(await written(pair.target)).toBe(await written(pair.source));
+    expect(await written(pair.target)).toBe(detail.tries);
+  });
+
+  it('before it is not waited for by shoppers, and a person may stop the waiting', async () => {
+    await stoppedBehindCompare();
+    const release = await blocked();
+    await write(pair.source);
+    const stop = new AbortController();
+    const lags: Progress[] = [];
+    const say = (progress: Progress) => void (progress.phase === 'hold' && lags.push(progress) && stop.abort());
+    await expect(move(wishing({ signal: stop.signal, say }), 'extract')).rejects.toThrow('Stopped behind "compare"');
+    expect(lags).toEqual([{ module: 'coupon', phase: 'hold', over: false, lag: expect.any(Number) }]);
+    expect(await rows(pair.source, 'select held from placement.modules')).toEqual([{ held: false }]);
+    await release();
+    await move(wishing(), 'extract');
+    expect(await written(pair.target)).toBe(1);
+  });
+});
+
+describe('a command that is killed at each of its statements, and run again', () => {
+  /** Ends the n-th try at its n-th statement, as a kill would: nothing is said to either server any more. */
+  async function killedAgainAndAgain(work: () => Promise<unknown>): Promise<number> {
+    for (let statements = 1; ; statements += 1) {
+      let left = statements;
+      const query = Client.prototype.query;
+      const spy = vi.spyOn(Client.prototype, 'query').mockImplementation(function (this: Client, ...given: unknown[]) {
+        if (isOfAMover(this) && (left -= 1) < 0) return Promise.reject(new Error('killed')) as never;
+        return query.apply(this, given as never) as never;
+      });
+      const isOver = await work().then(
+        () => true,
+        (error: Error) => {
+          expect(error.message).toBe('killed');
+          return false;
+        },
+      );
+      spy.mockRestore();
+      if (isOver) return statements;
+    }
+  }
+
+  const isOfAMover = (client: Client) => ![pair.source.client, pair.target.client].includes(client) && (client as unknown as { connectionParameters: { application_name: string } }).connectionParameters.application_name === 'kerf move';
+
+  it('takes a move back all the same', async () => {
+    await expect(move(wishing({ say: ({ phase, over }) => { if (phase === 'hold' && over) throw new Error('killed'); } }), 'extract')).rejects.toThrow('killed');
+    const rights = await readRights(pair.source);
+    expect(await killedAgainAndAgain(() => end(wishing(), 'cancel'))).toBeGreaterThan(10);
+    expect(await readRights(pair.source)).toEqual(rights);
+    expect(await rows(pair.target, `select from pg_namespace where nspname like 'coupon%'`)).toEqual([]);
+    expect(await rows(pair.source, `select held, database_url, next_url from placement.modules`)).toEqual([{ held: false, database_url: null, next_url: null }]);
+    expect(await rows(pair.source, `select from pg_replication_slots where database in ($1, $2)`, [pair.source.client.database, pair.target.client.database])).toEqual([]);
+  });
+
+  it('gives up the way back all the same', async () => {
+    await write(pair.source);
+    await move(wishing(), 'extract');
+    expect(await killedAgainAndAgain(() => end(wishing(), 'complete'))).toBeGreaterThan(5);
+    expect(await rows(pair.source, `select from pg_namespace where nspname like 'coupon%'`)).toEqual([]);
+    expect(await written(pair.target)).toBe(1);
+    expect(await rows(pair.source, `select from pg_replication_slots where database in ($1, $2)`, [pair.source.client.database, pair.target.client.database])).toEqual([]);
   });
 });
 

@@ -25,6 +25,25 @@ const keys = async ({ admin }: Opened) => (await admin.query<{ key: string }>('s
 const fence = ({ admin }: Opened) => admin.query('revoke all on all tables in schema edge from kerf_edge');
 const moveThere = async () => poolOf(db).letGo(url(there));
 
+describe('a pool that moves', () => {
+  it('says how many waited for it, ran again and failed', async () => {
+    expect(poolOf(db).met()).toEqual({ held: 0, again: 0, failed: 0, pause: 0 });
+    await poolOf(db).hold();
+    const waiting = [insert('one'), transaction(db, (trx) => insert('two', trx))];
+    await expect.poll(() => poolOf(db).met().held).toBe(2);
+    poolOf(db).letGo(url(here));
+    await Promise.all(waiting);
+    const { pause, ...held } = poolOf(db).met();
+    expect(held).toEqual({ held: 2, again: 0, failed: 0 });
+    expect(pause).toBeGreaterThan(0);
+    await fence(here);
+    await expect(insert('three')).rejects.toThrow('permission denied');
+    look = moveThere;
+    await Promise.all([insert('four'), transaction(db, (trx) => insert('five', trx))]);
+    expect(poolOf(db).met()).toEqual({ held: 2, again: 2, failed: 1, pause });
+  });
+});
+
 describe('a pool that is held', () => {
   it('is waited for until it is let go, and is then where it points', async () => {
     await insert('before');
