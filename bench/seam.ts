@@ -115,7 +115,7 @@ async function main(seconds: number): Promise<void> {
   const input = { ids: [newId(), newId(), newId()] };
   const at = (address: string) => client(contract, { from: 'order', address, tokens, log, misfits: () => [] }).service;
   const observation = createObservation(() => new Date());
-  const edge = (target: Bench) => callEdge(contract, 'order', observation, () => target);
+  const edge = (target: Bench) => callEdge(contract, 'order', observation, (call) => call(target));
   const plain = (pool: Pool): Run => async () => {
     const { body } = await pool.request({ method: 'POST', path: '/', headers: { 'content-type': 'application/json' }, body: JSON.stringify(input) });
     return body.json();

@@ -4,7 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import { Container } from 'inversify';
 import type { Logger } from 'pino';
 import { MODULES } from './calls.ts';
-import { createPeers } from './placement/peers.ts';
+import { createAddresses, HERE, neverBegan, type Place } from './placement/addresses.ts';
+import { createPeers, type Peer } from './placement/peers.ts';
 import { assertComplete, type Whereabouts, type Placement } from './placement/placement.ts';
 import { assertKeys } from './placement/service-keys.ts';
 import { topologyOf } from './placement/topology.ts';
@@ -17,9 +18,8 @@ import { type Module, type Route, tokens } from './shared/module.ts';
 import type { Met } from './shared/movable-pool.ts';
 import { createObservation, type Observed, type Outcome, outcomeOf } from './shared/observation.ts';
 import { depths } from './shared/queue-view.ts';
-import type { Remote } from './shared/seam/client.ts';
 import { callEdge } from './shared/seam/edge.ts';
-import type { EdgePolicy } from './shared/seam/resilience.ts';
+import { type EdgePolicy, LostCall } from './shared/seam/resilience.ts';
 import { serve } from './shared/seam/server.ts';
 import { createServiceTokens, derivedKeys, type ServiceKeys } from './shared/seam/service-token.ts';
 import type { Settings } from './shared/settings.ts';
@@ -57,6 +57,8 @@ export interface Composition {
   placement?: Placement;
   /** finds out again where modules are, and tells `place` of them */
   look?: () => Promise<void>;
+  /** addresses of other processes with a module; absent: where the configuration says nothing, nobody can be found */
+  hosts?: (module: string) => readonly string[];
   /** who is who between processes; default: keys that follow from the secret */
   serviceKeys?: ServiceKeys;
   now?: () => Date;
@@ -76,7 +78,7 @@ export interface Kerf {
   /** answers other processes' calls to the modules that run here */
   seam: RequestListener;
   /** the modules elsewhere that are called from here, one for each edge of the call table */
-  peers(): readonly Remote<Contract>[];
+  peers(): Peer[];
   /** of this process, with what it does across boundaries */
   metrics: Metrics;
   /** what crossed the boundaries between modules so far */
@@ -98,17 +100,24 @@ export interface Kerf {
 }
 
 /** Wires the modules that this placement puts here, and clients for the others. Throws a ConfigError when one is nowhere. */
-export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_HERE, look = async () => undefined, now = () => new Date(), forceWire = false, policy = {}, serviceKeys }: Composition): Kerf {
-  assertComplete(placement, MODULES, topology);
+export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_HERE, look = async () => undefined, hosts, now = () => new Date(), forceWire = false, policy = {}, serviceKeys }: Composition): Kerf {
+  if (!hosts) assertComplete(placement, MODULES, topology);
   if (serviceKeys) assertKeys(serviceKeys, placement, topology);
   const serviceTokens = createServiceTokens(serviceKeys ?? derivedKeys(settings.secret, [...MODULES, 'edge']), now);
   const metrics = createMetrics();
   const observation = createObservation(now, metrics);
-  const peers = createPeers({ ...(placement.tls && { tls: placement.tls }), tokens: serviceTokens, log, policy });
 
-  /** Where calls go: a module without an address is here. One that has left stays able to answer, and does no work in the background. */
-  const configured: ReadonlyMap<string, string> = new Map(Object.entries(placement.addresses).filter(([name]) => !placement.hosts.includes(name)));
-  const addresses = new Map(configured);
+  /** A module that comes back from elsewhere is prepared, before it is called here. */
+  const arriving = new Map<string, Promise<void> | undefined>();
+  const addresses = createAddresses({
+    placement,
+    hosts: hosts ?? (() => []),
+    look: async (name) => {
+      await look();
+      await arriving.get(name);
+    },
+  });
+  const peers = createPeers({ ...(placement.tls && { tls: placement.tls }), tokens: serviceTokens, log, policy });
   const parts = new Map<string, Part>();
   const databases = new Map<string, Database>();
   const part = (name: string): Part => {
@@ -119,15 +128,14 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     databases.set(name, made.db);
     return made;
   };
+  const isHere = (name: string) => addresses.of(name) === HERE;
+  const edges = new Map<string, Peer>();
   /** The service of a contract as one caller sees it: the module's own where it runs here, a client where it does not. */
   const seam = <C extends Contract>(from: string, contract: C): Service<C> => {
-    const target = () => {
-      const address = addresses.get(contract.module);
-      return address ? peers.to(from, contract, address).service : (part(contract.module).service as Service<C>);
-    };
     // Known from the start, so that it is looked for.
-    if (addresses.has(contract.module)) target();
-    return callEdge(contract, from, observation, target);
+    edges.set(`${from} → ${contract.module}`, peers.peer(from, contract, addresses));
+    const at = (place: Place) => (place === HERE ? (part(contract.module).service as Service<C>) : peers.to(from, contract, place).service);
+    return callEdge(contract, from, observation, (call) => addresses.reach(contract.module, (place) => call(at(place))));
   };
   const shadows = createShadows({
     owner: (name) => parts.get(name),
@@ -136,15 +144,14 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     client: (name, address) => peers.shadow(topology.contract(name), address),
   });
   const surroundings: Surroundings = { settings, log, now, topology, observation, poolSize, look, seam, deliver: (...delivery) => deliver(...delivery), forceWire };
-  const isHere = (name: string) => placement.hosts.includes(name) && !addresses.has(name);
   for (const name of MODULES.filter(isHere)) part(name);
 
   const deliver = async (from: string, to: string, event: Event) => {
-    const address = addresses.get(to);
     const ended = (outcome: Outcome) => observation.delivered(event.type, from, to, outcome);
     try {
       const contract = topology.contract(to);
-      await (address ? peers.to(from, contract, address).deliver(event) : part(to).inbox(event));
+      const at = (place: Place) => (place === HERE ? part(to).inbox(event) : peers.to(from, contract, place).deliver(event));
+      await addresses.reach(to, at, mayBeTriedElsewhere);
       ended('ok');
     } catch (error) {
       ended(outcomeOf(error));
@@ -156,16 +163,16 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
   const place = async (name: string, whereabouts: Whereabouts) => {
     const { held, databaseUrl: url, address } = whereabouts;
     if (held) return parts.has(name) ? poolOf(part(name).db).hold() : undefined;
-    const isNew = !address && placement.hosts.includes(name) && !parts.has(name);
-    if (isNew || parts.has(name)) poolOf(part(name).db).letGo(url ?? databaseUrl(name));
+    if (parts.has(name)) poolOf(part(name).db).letGo(url ?? databaseUrl(name));
     latest.set(name, whereabouts);
-    if (isNew) await part(name).background.prepare?.();
+    if (!address && placement.hosts.includes(name) && !isHere(name)) {
+      arriving.set(name, part(name).background.prepare?.());
+      await arriving.get(name);
+    }
     // A later place may have been told meanwhile.
     if (latest.get(name) !== whereabouts) return;
-    const elsewhere = address ?? configured.get(name);
-    if (elsewhere) addresses.set(name, elsewhere);
-    else addresses.delete(name);
-    peers.forget(name, elsewhere);
+    addresses.place(name, address);
+    peers.forget(name, addresses.of(name));
     if (isHere(name)) databases.set(name, part(name).db);
     else databases.delete(name);
     await shadows.follow(name, isHere(name) ? whereabouts.shadowed : undefined);
@@ -199,7 +206,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
       log,
       refused: (module, reason) => metrics.seamRefused.inc({ module, reason }),
     }),
-    peers: peers.all,
+    peers: () => [...edges.values()].filter(({ contract }) => !isHere(contract.module)),
     metrics,
     observed: observation.report,
     sweeps: () => [...parts.values()].flatMap(({ work }) => work.sweeps()),
@@ -222,6 +229,9 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     },
   };
 }
+
+/** An event that comes twice has one effect, so that it may have arrived. */
+const mayBeTriedElsewhere = (error: unknown) => error instanceof LostCall || neverBegan(error);
 
 /** A database that does not answer, or a pool that is used up, must not cost the other figures, nor the time of whoever asks. */
 const soon = <T>(figures: Promise<T[]>): Promise<T[]> => Promise.race([figures.catch(() => []), setTimeout(FIGURES_WITHIN, [], { ref: false })]);

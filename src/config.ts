@@ -39,7 +39,7 @@ export const Environment = z.object({
     .optional()
     .meta({ description: 'modules that run in this process; default: all that have no KERF_<MODULE>_URL' }),
   ...Object.fromEntries(
-    MODULES.map((name) => [`KERF_${name.toUpperCase()}_URL`, peer.optional().meta({ description: `where ${name} answers when it runs in another process: its internal address` })]),
+    MODULES.map((name) => [`KERF_${name.toUpperCase()}_URL`, peer.optional().meta({ description: `where ${name} answers when it runs in another process: its internal address; default: a process that shows itself with it in the shop's own database` })]),
   ),
   KERF_EDGE: flag.optional().meta({ description: 'serve the public API here; default: yes, unless KERF_MODULES is set' }),
   KERF_INTERNAL_SOCKET: z.string().min(1).max(100).optional().meta({ description: 'unix socket to use instead of the internal port' }),

@@ -9,6 +9,7 @@ import { type OpenKerf, openKerf } from './setup/kerf.ts';
 import { listen, type Listening } from './setup/listen.ts';
 import { watchPeers } from './setup/peer-watch.ts';
 import { startTracing } from './setup/tracing.ts';
+import { IDLE } from './shared/seam/protocol.ts';
 import { type Database, ping, poolUse } from './shared/database.ts';
 import { unavailable } from './shared/errors.ts';
 
@@ -59,6 +60,7 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
   const sweeps = () => sweeping.flatMap((ask) => ask());
   metrics.sweeps(sweeps);
   inside.serve(internal({ kerf, metrics, sweeps, ready }));
+  follower?.appear();
   const peers = await watchPeers(kerf.peers, { say });
   const edge = front && (await openFront(config, opened, { metrics, ready, away: peers.away(), onProgress: say }));
   if (edge) {
@@ -68,7 +70,6 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
   await kerf.startWork();
   if (edge) front.serve(edge.app);
   state = 'serving';
-  follower?.appear();
   say(edge ? banner({ publicUrl: settings.publicUrl, internal: inside.address.replace('127.0.0.1', 'localhost'), demo: config.seed, sample: edge.sample }) : `Kerf is running: ${config.placement.hosts.join(', ')} on ${inside.address}`);
 
   return async () => {
@@ -76,7 +77,8 @@ async function serve(config: Config, opened: OpenKerf, { front, inside }: { fron
     peers.stop();
     await front?.close(GRACE);
     await edge?.close();
-    await inside.close(GRACE);
+    await follower?.leave();
+    await inside.close(GRACE, IDLE + 500);
     await opened.close();
     await tracing?.stop();
   };

@@ -138,10 +138,10 @@ const withWishes = (module: string, { to, from, database: named, at, keepReverse
     const apart = to ?? from ?? named ?? config.apartDatabaseUrl;
     if (!apart) throw new ConfigError(`Which database is ${module} to go to, or to come from? It is kept without its password: name it again, or set ${APART}.`);
     const home = administratorUrl('placement');
-    const start: NonNullable<Wishes['host']['start']> = async (address, others) => {
+    const start: NonNullable<Wishes['host']['start']> = async (address) => {
       const directory = dataDirectory(config.dataDir);
-      const started = await startApart({ environment: ownEnvironment(), module, address, others, databaseUrl: home, secret, directory });
-      if (!json) say(`Started a process for ${module} (${started.pid}); to start it again: ${byHand(module, address, others)}, with DATABASE_URL and KERF_SECRET of the shop. What it says is in ${directory}.`);
+      const started = await startApart({ environment: ownEnvironment(), module, address, databaseUrl: home, secret, directory });
+      if (!json) say(`Started a process for ${module} (${started.pid}); to start it again: ${byHand(module, address)}, with DATABASE_URL and KERF_SECRET of the shop. What it says is in ${directory}.`);
       return started;
     };
     const stop = new AbortController();

@@ -3,14 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Client, type QueryResultRow } from 'pg';
 import { newId } from '../shared/ids.ts';
-import type { Whereabouts } from '../placement/placement.ts';
+import { isOfOneMachine, type Whereabouts } from '../placement/placement.ts';
 
 /** Milliseconds between looks; a notification is faster, but may be lost with its connection. */
 const LOOK_EVERY = 2_000;
 /** Milliseconds for one statement, or a connection: whoever asks because of a refusal waits no longer. */
 const PATIENCE = 2_000;
 const FAREWELL = 500;
-/** Who was not seen for so long is gone. */
+/** Who was not seen for so long may be gone, and is. */
+const JUST_NOW = '6 seconds';
 const GONE_AFTER = '1 minute';
 
 export interface FollowerOptions {
@@ -28,10 +29,14 @@ export interface Follower {
   whereabouts(): Promise<ReadonlyMap<string, Whereabouts>>;
   /** from now on each change is told, again until it could be followed; `shadowed`: what was found of reads that are answered twice; `met`: what flows met in moves */
   follow(place: (module: string, whereabouts: Whereabouts) => Promise<void>, shadowed?: () => object, met?: () => object): void;
-  /** from now on this process is known to whoever moves modules: it serves */
+  /** from now on this process is known to whoever moves modules or looks for one: it answers */
   appear(): void;
+  /** addresses of other processes that have the module by their configuration, as far as they mean something here; whoever was seen just now comes first */
+  hosts(module: string): readonly string[];
   /** reads it again; resolves once `place` has heard of what was read */
   look(): Promise<void>;
+  /** from now on nobody who looks for a module finds it here; moves are followed as before */
+  leave(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -54,6 +59,12 @@ export interface Shadow {
   address: string;
 }
 
+interface Other {
+  address: string;
+  machine: string;
+  modules: string[];
+}
+
 /**
  * Follows the table that says where modules are, so that they can move while this process serves, and says there what it
  * has followed. While that database does not answer, what was known stays; nobody waits for it for long.
@@ -63,6 +74,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   const ended = new AbortController();
   const followed = new Map<string, string>();
   let isThere = false;
+  let others: Other[] = [];
   let place: ((module: string, whereabouts: Whereabouts) => Promise<void>) | undefined;
   let found: { shadowed?: (() => object) | undefined; met?: (() => object) | undefined } = {};
   let connecting: Promise<Client> | undefined;
@@ -116,8 +128,13 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
     }),
   });
 
+  async function read(): Promise<Row[]> {
+    others = (await ask<Other & QueryResultRow>(OTHERS, [id])).filter(({ address, machine }) => machine === hostname() || !isOfOneMachine(address));
+    return ask<Row & QueryResultRow>(LOOK);
+  }
+
   async function lookOnce(): Promise<void> {
-    for (const row of await ask<Row & QueryResultRow>(LOOK)) {
+    for (const row of await read()) {
       const mark = `${row.epoch} ${row.next_url ?? ''}`;
       if (!place || followed.get(row.module) === mark) continue;
       followed.set(row.module, mark);
@@ -176,7 +193,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   }
 
   return {
-    whereabouts: async () => new Map((await ask<Row & QueryResultRow>(LOOK)).map((row) => [row.module, toWhereabouts(row)])),
+    whereabouts: async () => new Map((await read()).map((row) => [row.module, toWhereabouts(row)])),
     follow(tell, shadowed, met) {
       place = tell;
       found = { shadowed, met };
@@ -186,7 +203,12 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
       isThere = true;
       void beSeen().then(look).catch(() => undefined);
     },
+    hosts: (module) => [...new Set(others.filter(({ modules, address }) => modules.includes(module) && !isThis(module, address)).map(({ address }) => address))],
     look,
+    async leave() {
+      isThere = false;
+      await ask('delete from hosts where id = $1', [id]).catch(() => undefined);
+    },
     async stop() {
       const client = await connecting?.catch(() => undefined);
       ended.abort();
@@ -198,6 +220,9 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
 }
 
 const LOOK = 'select module, epoch, held, database_url, address, next_url, shadow from modules';
+const OTHERS = `
+  select address, machine, modules from hosts where id <> $1
+  order by seen_at > clock_timestamp() - interval '${JUST_NOW}' desc, started_at`;
 const SEEN = `
   with gone as (
     delete from hosts where seen_at < clock_timestamp() - interval '${GONE_AFTER}' and id <> $1

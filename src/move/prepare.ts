@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { MODULES } from '../calls.ts';
 import { isOfOneMachine } from '../placement/placement.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { compareNext, type Comparison } from './compare.ts';
@@ -37,7 +36,7 @@ async function untilThere(run: Running): Promise<void> {
   if (found) return adopt(run, found);
   if (!detail.process || !run.apart.isRunning(detail.process)) {
     if (!run.apart.start) throw new ConfigError(`No process with ${module} shows itself at ${address}: start it there, then run this again.`);
-    await note(run, { detail: { process: await run.apart.start(address, await addressOfOthers(run)) } });
+    await note(run, { detail: { process: await run.apart.start(address) } });
   }
   if (!(await lookUntil(START_WITHIN, find))) throw new ConfigError(`The process of ${module} that was started does not show itself at ${address}: look into its log, then run this again.`);
 }
@@ -55,14 +54,6 @@ async function everybodyCanCall({ home, move: { module, address } }: Running): P
   const apart = hosts.find((host) => host.address === address && host.modules.includes(module));
   const far = hosts.find(({ machine }) => machine !== apart?.machine);
   if (far) throw new ConfigError(`The process at ${far.address} runs on ${far.machine}, where ${address} does not lead to ${module}: start the process of ${module} with a KERF_INTERNAL_URL that all others reach, cancel this move and begin again with --at.`);
-}
-
-/** Of a process that has all other modules. */
-async function addressOfOthers({ home, move }: Running): Promise<string> {
-  const needed = MODULES.filter((name) => name !== move.module);
-  const found = (await liveHosts(home, move.module)).find(({ modules }) => needed.every((name) => modules.includes(name)));
-  if (!found) throw new ConfigError(`No process has all modules but ${move.module}, so a process apart cannot be told where they are: start it yourself, and say where it is with --at.`);
-  return found.address;
 }
 
 async function everybodyReaches({ home, move }: Running): Promise<void> {

@@ -18,7 +18,7 @@ export interface Running {
 
 /** How the process apart is started and ended, where that is for the command to do. */
 export interface ApartHost {
-  start?(address: string, others: string): Promise<NonNullable<Detail['process']>>;
+  start?(address: string): Promise<NonNullable<Detail['process']>>;
   isRunning(process: NonNullable<Detail['process']>): boolean;
   end(process: NonNullable<Detail['process']>): boolean;
   /** why the module cannot be called there, and what to do */

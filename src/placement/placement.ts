@@ -52,6 +52,6 @@ export function assertComplete({ hosts, addresses, edge }: Placement, modules: r
     const caller = topology.callers(name).find((module) => hosts.includes(module));
     const publisher = topology.publishers(name).find((module) => hosts.includes(module));
     const why = edge ? 'The public API calls' : caller ? `The module ${caller} calls` : publisher && `The module ${publisher} sends events to`;
-    if (why) throw new ConfigError(`${why} the module ${name}, which is neither hosted here nor located: add it to KERF_MODULES, or say where it answers with KERF_${name.toUpperCase()}_URL.`);
+    if (why) throw new ConfigError(`${why} the module ${name}, which is neither hosted here nor located: add it to KERF_MODULES, say where it answers with KERF_${name.toUpperCase()}_URL, or set DATABASE_URL to the shop's own database, by which processes find each other.`);
   }
 }

@@ -3,7 +3,6 @@ import { openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { MODULES } from '../calls.ts';
 import { listen } from './listen.ts';
 import { ROOT } from './paths.ts';
 
@@ -13,8 +12,6 @@ export interface ApartProcess {
   module: string;
   /** where it answers */
   address: string;
-  /** where a process answers that has the other modules */
-  others: string;
   /** administrator connection to the shop's own database */
   databaseUrl: string;
   secret: string;
@@ -25,10 +22,10 @@ export interface ApartProcess {
 const MAIN = join(ROOT, 'src/main.ts');
 
 /** The same build, with this module alone. */
-export async function startApart({ environment, module, address, others, databaseUrl, secret, directory }: ApartProcess): Promise<Started> {
+export async function startApart({ environment, module, address, databaseUrl, secret, directory }: ApartProcess): Promise<Started> {
   await mkdir(directory, { recursive: true });
   const log = openSync(join(directory, `${module}-apart.log`), 'a');
-  const own = { ...settings(module, address, others), DATABASE_URL: databaseUrl, KERF_SECRET: secret };
+  const own = { ...settings(module, address), DATABASE_URL: databaseUrl, KERF_SECRET: secret };
   const child = spawn(process.execPath, [MAIN], { env: { ...environment, ...own }, detached: true, stdio: ['ignore', log, log] });
   child.unref();
   if (!child.pid) throw new Error(`A process for ${module} could not be started.`);
@@ -36,17 +33,17 @@ export async function startApart({ environment, module, address, others, databas
 }
 
 /** What to type to start it again; what is secret or the shop's own is inherited. */
-export const byHand = (module: string, address: string, others: string): string =>
-  `${Object.entries(settings(module, address, others)).filter(([, value]) => value !== '').map(([name, value]) => `${name}=${value}`).join(' ')} npm start`;
+export const byHand = (module: string, address: string): string =>
+  `${Object.entries(settings(module, address)).filter(([, value]) => value !== '').map(([name, value]) => `${name}=${value}`).join(' ')} npm start`;
 
-const settings = (module: string, address: string, others: string): Record<string, string> => ({
+const settings = (module: string, address: string): Record<string, string> => ({
   KERF_MODULES: module,
   KERF_EDGE: 'false',
   KERF_INTERNAL_PORT: new URL(address).port,
   KERF_INTERNAL_SOCKET: '',
   KERF_INTERNAL_URL: '',
   KERF_INTERNAL_HOST: new URL(address).hostname,
-  ...Object.fromEntries(MODULES.map((other) => [`KERF_${other.toUpperCase()}_URL`, other === module ? '' : others])),
+  [`KERF_${module.toUpperCase()}_URL`]: '',
 });
 
 /** An address on this machine where nobody answers yet. */

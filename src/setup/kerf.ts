@@ -22,8 +22,8 @@ export interface OpenKerf {
   close(): Promise<void>;
 }
 
-/** What a command that changes nothing meets in a shop that was set up before modules could move: no role, no schema, no table. */
-const NOT_SET_UP: ReadonlySet<string> = new Set(['28P01', '28000', '3F000', '42P01', '42501']);
+/** What a command that changes nothing meets in a shop that was set up before modules could move: no role, no schema, no table, no column. */
+const NOT_SET_UP: ReadonlySet<string> = new Set(['28P01', '28000', '3F000', '42P01', '42703', '42501']);
 
 /**
  * Databases ready and modules wired, nothing listening and nothing running in the background: what every command needs.
@@ -51,7 +51,7 @@ export async function openKerf(config: Config, options: { attach: boolean; exist
       withRole: (url, module) => moduleUrl(url, module, installation.secret),
       log,
     });
-    const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize, placement, ...(follower && { look: follower.look }), ...(service && { serviceKeys: service.keys }) });
+    const kerf = compose({ settings, log, databaseUrl: installation.url, poolSize: config.poolSize, placement, ...(follower && { look: follower.look, hosts: follower.hosts }), ...(service && { serviceKeys: service.keys }) });
     const changed = !options.existing && (await installation.migrate());
     const moved = await follower?.whereabouts().catch((error: { code?: string }) => {
       if (options.existing && NOT_SET_UP.has(error.code ?? '')) return undefined;

@@ -16,8 +16,8 @@ export interface Listening {
   address: string;
   /** answers requests with `app` from now on; until then every one is told to come back */
   serve(app: RequestListener): void;
-  /** answers what is under way, sends clients away politely, resolves when the last has gone or after `grace` ms */
-  close(grace: number): Promise<void>;
+  /** answers what is under way, sends clients away politely, resolves when the last has gone or `grace` ms after `farewell` */
+  close(grace: number, farewell?: number): Promise<void>;
 }
 
 interface Where {
@@ -58,10 +58,10 @@ export async function listen({ host, port, preferred, variable, hostVariable = '
     res.once('close', () => underWay.delete(res));
     app(req, res);
   });
-  const close = async (grace: number) => {
+  const close = async (grace: number, goodbye = FAREWELL) => {
     leaving = true;
     for (const res of underWay) if (!res.headersSent) res.setHeader('connection', 'close');
-    await farewell(server);
+    await farewell(server, goodbye);
     await drain(server, grace);
   };
   if (socket) {
@@ -127,9 +127,9 @@ const explained = (error: NodeJS.ErrnoException, { host, variable, hostVariable 
   return error;
 };
 
-async function farewell(server: Server): Promise<void> {
+async function farewell(server: Server, milliseconds: number): Promise<void> {
   const connections = () => promisify(server.getConnections.bind(server))();
-  for (const until = performance.now() + FAREWELL; performance.now() < until && (await connections()) > 0; ) await delay(LOOK_EVERY);
+  for (const until = performance.now() + milliseconds; performance.now() < until && (await connections()) > 0; ) await delay(LOOK_EVERY);
 }
 
 async function drain(server: Server, grace: number): Promise<void> {

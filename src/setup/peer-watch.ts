@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Contract } from '../shared/contract.ts';
-import { ContractMismatch, type Remote } from '../shared/seam/client.ts';
+import type { Peer } from '../placement/peers.ts';
+import { ContractMismatch } from '../shared/seam/client.ts';
 import { ConfigError } from './config-error.ts';
 
 /** Milliseconds that a start waits for other processes, which may start at the same time. */
@@ -8,7 +8,6 @@ const PATIENCE = 10_000;
 const PAUSE = 250;
 const LOOK_EVERY = 1_000;
 
-type Peer = Pick<Remote<Contract>, 'contract' | 'address' | 'check' | 'answers' | 'refusal'>;
 type Say = (sentence: string) => void;
 
 /** The modules elsewhere, as this process has found them. */
@@ -43,13 +42,14 @@ export async function watchPeers(peers: () => readonly Peer[], { say, patience =
 
 async function meetAll(peers: readonly Peer[], until: number, say: Say): Promise<void> {
   const waitedFor = new Set<string>();
-  const meet = async ({ contract: { module }, address, check }: Peer) => {
+  const meet = async (peer: Peer) => {
+    const { contract: { module }, check } = peer;
     while (performance.now() < until) {
       try {
         return await check();
       } catch (error) {
         if (error instanceof ContractMismatch) throw new ConfigError(error.message);
-        if (!waitedFor.has(module)) say(`Waiting for ${module} at ${address}.`);
+        if (!waitedFor.has(module)) say(peer.address ? `Waiting for ${module} at ${peer.address}.` : `Waiting for a process with ${module}.`);
         waitedFor.add(module);
         await delay(PAUSE);
       }
@@ -74,6 +74,7 @@ async function lookFor(missing: readonly Peer[]): Promise<Map<string, string>> {
 
 const absence = ({ contract: { module }, address, refusal }: Peer) => {
   const stranger = refusal() === 'caller_unknown' || refusal() === 'caller_refused';
+  if (!address) return `No process with the module ${module} shows itself in the shop's own database, and no KERF_${module.toUpperCase()}_URL is set: what needs it is answered as unavailable until one does.`;
   return stranger
     ? `The module ${module} at ${address} does not know this process: KERF_SECRET (or KERF_SERVICE_KEYS) differs, or the clocks do; what needs it is answered as unavailable until they agree.`
     : `The module ${module} does not answer at ${address}: what needs it is answered as unavailable until it does.`;

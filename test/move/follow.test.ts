@@ -4,7 +4,6 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MODULES } from '../../src/calls.ts';
 import { createProcesses } from '../setup/processes.ts';
 import { openTestDatabase } from '../support/database.ts';
 
@@ -87,8 +86,7 @@ describe('a process', () => {
   });
 
   it('calls the process that a module was moved to, and the module itself once it is back', async () => {
-    const others = Object.fromEntries(MODULES.filter((name) => name !== 'coupon').map((name) => [`KERF_${name.toUpperCase()}_URL`, shop.internal]));
-    const apart = await serving({ KERF_MODULES: 'coupon', ...others });
+    const apart = await serving({ KERF_MODULES: 'coupon' });
     await place({ held: true });
     await fence(home);
     await place({ database: withoutUser(target), address: apart.internal });
@@ -100,7 +98,6 @@ describe('a process', () => {
   });
 
   it('asks whoever answers at the one address of several processes with the module, none of which sends itself away', async () => {
-    const others = Object.fromEntries(MODULES.filter((name) => name !== 'coupon').map((name) => [`KERF_${name.toUpperCase()}_URL`, shop.internal]));
     const ports: string[] = [];
     let turn = 0;
     const balancer = createServer((socket) => {
@@ -110,7 +107,7 @@ describe('a process', () => {
     }).listen(0, '127.0.0.1');
     await once(balancer, 'listening');
     const address = `http://127.0.0.1:${(balancer.address() as AddressInfo).port}`;
-    const apart = await Promise.all([1, 2].map(() => serving({ KERF_MODULES: 'coupon', KERF_INTERNAL_URL: address, ...others })));
+    const apart = await Promise.all([1, 2].map(() => serving({ KERF_MODULES: 'coupon', KERF_INTERNAL_URL: address })));
     ports.push(...apart.map(({ internal }) => new URL(internal).port));
     await place({ held: true });
     await fence(home);
@@ -122,11 +119,54 @@ describe('a process', () => {
     balancer.close();
   });
 
+  it('meets no error when a module leaves another one, which ends before everybody has heard', async () => {
+    const apart = await serving({ KERF_MODULES: 'coupon' });
+    const there = await place({ address: apart.internal });
+    await expect.poll(followed).toEqual([there, there]);
+    const statuses: number[] = [];
+    let isOver = false;
+    const shopping = Promise.all(
+      Array.from({ length: 12 }, async () => {
+        while (!isOver) statuses.push(await tryCode());
+      }),
+    );
+    await expect.poll(() => statuses.length).toBeGreaterThan(50);
+    await home.admin.query('alter table placement.modules disable trigger tell');
+    await place({});
+    expect(await apart.stop()).toBe(0);
+    const before = statuses.length;
+    await expect.poll(() => statuses.length).toBeGreaterThan(before + 50);
+    isOver = true;
+    await shopping;
+    expect([...new Set(statuses)]).toEqual([400]);
+  });
+
   it('that starts later goes at once to where a module is', async () => {
     await place({ database: withoutUser(target) });
     await fence(home);
     const later = await serving({});
     const at = await cartAt(later.url);
     expect((await post(`${later.url}/v1/carts/${at}/coupons`, { code: 'NOBODY' })).status).toBe(400);
+  });
+});
+
+describe('a process with one module', () => {
+  it('finds the others by itself, and others of them when those are gone', async () => {
+    const [first, second] = [await serving({}), await serving({})];
+    const order = await serving({ KERF_MODULES: 'order' });
+    const shop = await serving({ KERF_MODULES: 'user', KERF_EDGE: 'true' });
+    const open = async () => (await post(`${shop.url}/v1/carts`, { currency: 'KRW' })).status;
+    const cart = await cartAt(shop.url);
+    const tryCode = async () => (await post(`${shop.url}/v1/carts/${cart}/coupons`, { code: 'NOBODY' })).status;
+    expect([await open(), await tryCode()]).toEqual([201, 400]);
+    await first.stop('SIGKILL');
+    expect([await open(), await tryCode()]).toEqual([201, 400]);
+    await order.stop('SIGKILL');
+    expect([await open(), await tryCode()]).toEqual([201, 400]);
+    await second.stop('SIGKILL');
+    expect(await tryCode()).toBe(503);
+    expect((await fetch(`${shop.url}/readyz`)).status).toBe(200);
+    await serving({});
+    await expect.poll(tryCode).toBe(400);
   });
 });

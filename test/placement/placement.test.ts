@@ -22,7 +22,7 @@ describe('a placement', () => {
     ['any module, behind the public API', ['order'], everywhere('user', 'catalog', 'inventory', 'payment'), true, 'The public API calls the module coupon'],
   ])('names %s that is nowhere', (_what, hosts, addresses, edge, sentence) => {
     expect(complete(hosts, addresses, edge)).toThrow(sentence);
-    expect(complete(hosts, addresses, edge)).toThrow(/add it to KERF_MODULES, or say where it answers with KERF_[A-Z]+_URL\.$/);
+    expect(complete(hosts, addresses, edge)).toThrow(/add it to KERF_MODULES, say where it answers with KERF_[A-Z]+_URL, or set DATABASE_URL/);
   });
 });
 

@@ -116,7 +116,7 @@ describe('a start', () => {
 
   it('refuses a placement that cannot be before it touches a database, and names the variable of one that is away', async () => {
     const away = 'postgres://a:hunter2@127.0.0.1:1/kerf';
-    expect(await refused({ KERF_MODULES: 'order', DATABASE_URL: away })).toEqual([2, expect.stringMatching(/^The module order calls the module user, which is neither hosted here nor located: .*KERF_USER_URL\.$/m)]);
+    expect(await refused({ KERF_MODULES: 'order', DATABASE_URL: '', ORDER_DATABASE_URL: away })).toEqual([2, expect.stringMatching(/^The module order calls the module user, which is neither hosted here nor located: .*KERF_USER_URL, or set DATABASE_URL/m)]);
     expect(await refused({ KERF_MODULES: 'coupon', COUPON_DATABASE_URL: away })).toEqual([2, expect.stringMatching(/^COUPON_DATABASE_URL names a server that does not answer\.$/m)]);
   });
 

@@ -4,7 +4,7 @@ import { currentContext, timeLeft, withDeadline } from '../context.ts';
 import { type Contract, type ContractDescription, contractHash, describeContract, errorFromWire, type Service, WireError } from '../contract.ts';
 import { HTTP_STATUS, unavailable } from '../errors.ts';
 import type { Deliver } from '../events.ts';
-import { CONTRACT, CONTRACT_HEADER, EVENTS, pathOf, PROTOCOL_STATUS, type ProtocolReason, TIMEOUT_HEADER } from './protocol.ts';
+import { CONTRACT, CONTRACT_HEADER, EVENTS, IDLE, pathOf, PROTOCOL_STATUS, type ProtocolReason, TIMEOUT_HEADER } from './protocol.ts';
 import { roundTrip } from './round-trip.ts';
 import { backOff, createBreaker, createBulkhead, createRetryBudget, DEFAULT_POLICY, type EdgePolicy, LostCall, RefusedCall } from './resilience.ts';
 import type { ServiceTokens } from './service-token.ts';
@@ -231,6 +231,9 @@ function openPool(address: string, tls: RemoteOptions['tls'], { concurrency }: E
   return new Pool(socketPath ? 'http://localhost' : address, {
     connections: concurrency,
     connect: { timeout: 2_000, ...(socketPath ? { socketPath } : tls) },
+    // Whatever the other side promises: one that ends waits so long, and cuts nobody off.
+    keepAliveTimeout: IDLE,
+    keepAliveMaxTimeout: IDLE,
     headersTimeout: 0,
     bodyTimeout: 0,
   });

@@ -4,17 +4,18 @@ import { insideTransaction } from '../database.ts';
 import { type Observation, outcomeOf } from '../observation.ts';
 import { inSpan } from '../spans.ts';
 
-/**
- * The service of a contract as one caller holds it, wherever the module is: `target` says it at each call. A call from inside a transaction is refused: it would span two modules.
- */
-export function callEdge<C extends Contract>(contract: C, from: string, observation: Observation, target: () => Service<C>): Service<C> {
+/** Hands each call to whichever service it is for at that moment, and perhaps to another one if the first never had it. */
+type Reach<C extends Contract> = (call: (service: Service<C>) => Promise<unknown>) => Promise<unknown>;
+
+/** The service of a contract as one caller holds it, wherever the module is. A call from inside a transaction is refused: it would span two modules. */
+export function callEdge<C extends Contract>(contract: C, from: string, observation: Observation, reach: Reach<C>): Service<C> {
   return eachMethod(contract, (method) => {
     const ended = observation.calls(from, contract.module, method);
     const span = { kind: SpanKind.CLIENT, attributes: { 'kerf.from': from, 'kerf.to': contract.module } };
     const timed = async (input: never) => {
       const begun = performance.now();
       try {
-        const answer = await target()[method](input);
+        const answer = await reach((service) => service[method](input));
         ended('ok', (performance.now() - begun) / 1_000);
         return answer;
       } catch (error) {

@@ -15,6 +15,9 @@ export const TIMEOUT_HEADER = 'kerf-timeout';
 /** The hash of the contract that the sender was built with. */
 export const CONTRACT_HEADER = 'kerf-contract';
 
+/** Milliseconds after which a caller closes a connection that it does not use. */
+export const IDLE = 4_000;
+
 /** Bytes of a request, and of an answer. */
 export const LARGEST_REQUEST = 1_048_576;
 export const LARGEST_ANSWER = 16_777_216;

@@ -65,10 +65,10 @@ export function createBreaker({ failures, patience, pause, longestPause }: Pick<
   /** when the call that tries whether it is back was let through */
   let probing: number | undefined;
   return {
-    /** throws `unavailable` at once while the peer is left alone */
+    /** throws LeftAlone at once while the peer is left alone */
     assertClosed(): void {
       if (openUntil === 0) return;
-      if (now() < openUntil || probing !== undefined) throw unavailable();
+      if (now() < openUntil || probing !== undefined) throw new LeftAlone();
       probing = now();
     },
     succeeded(): void {
@@ -119,6 +119,13 @@ export class LostCall extends AppError {
     super('unavailable', 'unavailable', unavailable().message);
     this.why = why;
     this.reached = reached;
+  }
+}
+
+/** The peer was not asked, because it did not answer others. */
+export class LeftAlone extends AppError {
+  constructor() {
+    super('unavailable', 'unavailable', unavailable().message);
   }
 }
 

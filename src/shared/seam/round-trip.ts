@@ -45,7 +45,7 @@ export const roundTrip = (pool: Dispatcher, options: Dispatcher.DispatchOptions,
     });
   });
 
-const NEVER_ARRIVED = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+const NEVER_ARRIVED = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_CLOSED']);
 
 function lostTo({ code = '', message }: NodeJS.ErrnoException): LostCall {
   return new LostCall(`The call was lost (${code || message}).`, !NEVER_ARRIVED.has(code));
