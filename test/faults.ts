@@ -15,7 +15,6 @@ const LONG_FORMS: Readonly<Record<string, LongForm>> = {
   contention: inFull('test/faults/contention.test.ts'),
   overload: inFull('test/faults/overload.test.ts'),
   shoppers: inFull('test/faults/shop-model.test.ts'),
-  move: inFull('test/move/model.test.ts', 'test/move/mover.test.ts'),
 };
 
 interface Options {

@@ -16,6 +16,13 @@ export interface Body {
   codes: { code: string }[];
   totals: { total: number };
   nextAction: { url: string } | null;
+  name: string;
+  accessToken: string;
+  refreshToken: string;
+  version: number;
+  onHand: number;
+  slug: string;
+  variants: { id: string; sku: string; prices: { KRW: number } }[];
 }
 
 export interface Answer {
@@ -56,6 +63,8 @@ export function createLedger() {
   const wrong: string[] = [];
   const note = (what: string, read: Parameters<Ask>, kept: Entry['kept']) => void entries.push({ what, read, kept });
   return {
+    /** something was answered, of which this can be read */
+    told: note,
     /** a change of a cart was answered, by which this holds of it */
     cart: (id: string, what: string, holds: (cart: Body) => boolean) => note(`cart ${id}: ${what}`, ['GET', `/carts/${id}`], ({ status, body }) => status === 200 && holds(body)),
     /** an order was answered to this request, and is to end so */
@@ -95,16 +104,38 @@ export function createLedger() {
   };
 }
 
+/** One try of a request, in milliseconds since 1970, and how long it took; undefined: nobody answered. */
+export interface Try {
+  url: string;
+  what: string;
+  at: number;
+  milliseconds: number;
+  status: number | undefined;
+}
+
+interface Manner {
+  signal: AbortSignal;
+  ledger: Pick<Ledger, 'wrong'>;
+  /** may be told to come back, by a shop that has lost a part of it, or by these places of it */
+  patient?: boolean | readonly string[];
+  seen?: (one: Try) => void;
+}
+
 /**
  * Asks one of these places after the other until there is an answer that decides; a 500 is none, and is noted. Throws when
- * `signal` ends it before. `patient`: may be told to come back by a shop that has lost a part of it.
+ * `signal` ends it before.
  */
-export function asking(urls: readonly string[], { signal, ledger, patient = true }: { signal: AbortSignal; ledger: Pick<Ledger, 'wrong'>; patient?: boolean }): Ask {
+export function asking(urls: readonly string[], { signal, ledger, patient: whom = true, seen }: Manner): Ask {
   let asked = 0;
   return async (method, path, sent = {}) => {
     let last: Answer | undefined;
     while (!signal.aborted) {
-      const answer = await send(`${urls[asked++ % urls.length]}/v1${path}`, method, sent);
+      const url = urls[asked++ % urls.length]!;
+      const patient = typeof whom === 'boolean' ? whom : whom.includes(url);
+      const began = performance.now();
+      const answer = await send(`${url}/v1${path}`, method, sent);
+      const milliseconds = performance.now() - began;
+      seen?.({ url, what: `${method} ${path}`, at: Date.now() - milliseconds, milliseconds, status: answer?.status });
       if (answer && (answer.status === 500 || answer.status >= 504)) ledger.wrong(`${method} ${path} was answered ${answer.status} ${JSON.stringify(answer.body)}`);
       else if (!patient && (!answer || answer.status > 500)) ledger.wrong(`${method} ${path} was answered ${answer ? `${answer.status} ${JSON.stringify(answer.body)}` : 'by nobody'}`);
       if (answer && answer.status < 500 && !COME_BACK.includes(answer.body.reason ?? '')) return answer;
@@ -123,7 +154,8 @@ async function send(url: string, method: string, { key, headers = {}, body }: Se
       body: body ? JSON.stringify(body) : null,
       signal: AbortSignal.timeout(PATIENCE),
     });
-    return { status: answer.status, body: (await answer.json()) as Body };
+    const text = await answer.text();
+    return { status: answer.status, body: (text === '' ? {} : JSON.parse(text)) as Body };
   } catch {
     return undefined;
   }
