@@ -12,7 +12,7 @@ export interface Preflight {
 
 /** Whether two databases can do what a move asks of them. Leaves nothing behind. `goesBack`: along the way back of an earlier move. */
 export async function preflight({ from, to }: Stream, { goesBack = false } = {}): Promise<Preflight> {
-  const [source, target] = await Promise.all([readServer(from), readServer(to)]);
+  const [source, target] = await Promise.all([readServer(from), readServer(to, { isSetUp: !goesBack })]);
   if (source.system === target.system && source.database === target.database) return { blockers: ['Source and target are the same database: name another one.'], notes: [] };
   const servers = judgeServers(source, target);
   const blockers = [
@@ -42,7 +42,7 @@ export interface Server {
   missing: string[];
 }
 
-async function readServer(site: Site): Promise<Server> {
+async function readServer(site: Site, { isSetUp = false } = {}): Promise<Server> {
   const [server] = await rows<Server>(
     site,
     `select system_identifier::text as system, current_database() as database, current_setting('server_version_num')::int / 10000 as major,
@@ -53,13 +53,13 @@ async function readServer(site: Site): Promise<Server> {
               'workers', current_setting('max_logical_replication_workers')::int - (select count(*) from pg_stat_subscription where pid is not null)) as free
      from pg_control_system(), pg_database where datname = current_database()`,
   );
-  return { ...server!, order: await sortOrder(site), missing: server!.major >= OLDEST ? await missingRights(site) : [] };
+  return { ...server!, order: await sortOrder(site), missing: server!.major >= OLDEST ? await missingRights(site, isSetUp) : [] };
 }
 
 const OLDEST = 16;
 
-/** A superuser may do all of it. Elsewhere administrators have to be let. */
-async function missingRights(site: Site): Promise<string[]> {
+/** A superuser may do all of it. Elsewhere administrators have to be let. `isSetUp`: schemas and roles are to be made there. */
+async function missingRights(site: Site, isSetUp: boolean): Promise<string[]> {
   const missing = await rows<{ todo: string }>(
     site,
     `select todo from pg_roles me, lateral (values
@@ -69,8 +69,15 @@ async function missingRights(site: Site): Promise<string[]> {
        (pg_has_role('pg_read_all_stats', 'usage'), format('grant pg_read_all_stats to %I', rolname)),
        (pg_has_role('pg_signal_backend', 'usage'), format('grant pg_signal_backend to %I', rolname)),
        (coalesce((select pg_has_role(oid, 'usage') from pg_roles where rolname = $1), true), format('grant %I to %I', $1, rolname))
-     ) as needed (granted, todo) where me.rolname = current_user and not rolsuper and not granted`,
-    [ownerRole(site)],
+     ) as needed (granted, todo) where me.rolname = current_user and not rolsuper and not granted
+     union all
+     select todo from pg_roles me, lateral (
+       values (rolcreaterole, format('alter role %I createrole', me.rolname)),
+              (has_database_privilege(current_database(), 'connect with grant option'), format('grant connect on database %I to %I with grant option', current_database(), me.rolname))
+       union all
+       select pg_has_role(of.oid, 'usage with admin option'), format('grant %I to %I with admin option', of.rolname, me.rolname) from pg_roles of where of.rolname in ($1, $2)
+     ) as needed (granted, todo) where $3 and me.rolname = current_user and not rolsuper and not granted`,
+    [ownerRole(site), loginRole(site), isSetUp],
   );
   return missing.map(({ todo }) => todo);
 }

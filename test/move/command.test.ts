@@ -108,6 +108,28 @@ describe('the process apart', () => {
   });
 });
 
+describe('administrators who are no superusers', () => {
+  it('move a module and bring it back with the rights that are asked for', async () => {
+    const role = `kerf_test_${randomUUID().slice(0, 8)}`;
+    await rows(pair.source, `create role ${role} login password 'x'`);
+    const asRole = ({ url }: Site) => Object.assign(new URL(url), { username: role, password: 'x' }).toString();
+    const databases = [pair.source, pair.target].map(({ client }) => client.database!);
+    for (const database of databases) await rows(pair.source, `grant connect on database ${database} to ${role}`);
+    await rows(pair.source, `grant kerf_placement_owner to ${role}`);
+    const wishes = () => wishing({ home: asRole(pair.source), here: asRole(pair.source), apart: asRole(pair.target) });
+    const { blockers } = await look(wishes(), 'extract');
+    const todo = blockers.map((sentence) => /^The administrator of the (source|target) .* "(.*)"\.$/.exec(sentence));
+    expect(todo).not.toContain(null);
+    for (const [, side, statement] of todo as RegExpExecArray[]) await rows(side === 'source' ? pair.source : pair.target, statement!);
+    expect((await look(wishes(), 'extract')).blockers).toEqual([]);
+    expect((await move(wishes(), 'extract')).phase).toBe('settle');
+    expect((await move(wishes(), 'fold')).phase).toBe('settle');
+    await end(wishes(), 'complete');
+    for (const site of [pair.source, pair.target]) await rows(site, `drop owned by ${role}`);
+    await rows(pair.source, `drop role ${role}`);
+  });
+});
+
 describe('the way back', () => {
   it('is kept for the time that was said, and given up behind it by whoever asks then', async () => {
     const done = await move(wishing({ keepReverse: 3_600_000 }), 'extract');
@@ -212,10 +234,15 @@ describe('a command that is killed at each of its statements, and run again', ()
 
   const isOfAMover = (client: Client) => ![pair.source.client, pair.target.client].includes(client) && (client as unknown as { connectionParameters: { application_name: string } }).connectionParameters.application_name === 'kerf move';
 
+  const killing = (behind: string) => ({ phase, over }: Progress) => {
+    if (phase === behind && over) throw new Error('killed');
+  };
+
   it('takes a move back all the same', async () => {
-    await expect(move(wishing({ say: ({ phase, over }) => { if (phase === 'hold' && over) throw new Error('killed'); } }), 'extract')).rejects.toThrow('killed');
+    await expect(move(wishing({ say: killing('hold') }), 'extract')).rejects.toThrow('killed');
     const rights = await readRights(pair.source);
-    expect(await killedAgainAndAgain(() => end(wishing(), 'cancel'))).toBeGreaterThan(10);
+    await expect(end(wishing({ say: killing('cancelling') }), 'cancel')).rejects.toThrow('killed');
+    expect(await killedAgainAndAgain(async () => expect((await move(wishing(), 'extract')).phase).toBe('cancelled'))).toBeGreaterThan(10);
     expect(await readRights(pair.source)).toEqual(rights);
     expect(await rows(pair.target, `select from pg_namespace where nspname like 'coupon%'`)).toEqual([]);
     expect(await rows(pair.source, `select held, database_url, next_url from placement.modules`)).toEqual([{ held: false, database_url: null, next_url: null }]);
@@ -225,6 +252,8 @@ describe('a command that is killed at each of its statements, and run again', ()
   it('gives up the way back all the same', async () => {
     await write(pair.source);
     await move(wishing(), 'extract');
+    await expect(end(wishing({ say: killing('completing') }), 'complete')).rejects.toThrow('killed');
+    await expect(move(wishing(), 'fold')).rejects.toThrow('coupon is on its way: run "kerf extract coupon" again');
     expect(await killedAgainAndAgain(() => end(wishing(), 'complete'))).toBeGreaterThan(5);
     expect(await rows(pair.source, `select from pg_namespace where nspname like 'coupon%'`)).toEqual([]);
     expect(await written(pair.target)).toBe(1);
