@@ -7,7 +7,7 @@ import { inFull } from './faults/in-full.ts';
 import type { Journey } from './move/journey.ts';
 
 const GUIDE = join(import.meta.dirname, '../docs/moving-a-module.md');
-const MARKS = ['<!-- moves -->', '<!-- /moves -->'] as const;
+const MARKS = ['<!-- reports of moves -->', '<!-- end of reports -->'] as const;
 
 interface Options {
   seed: string;
@@ -55,10 +55,10 @@ async function write(journeys: ReadonlyMap<string, Journey[]>, command: string):
 }
 
 const tableOf = (journeys: ReadonlyMap<string, Journey[]>): string[] => [
-  '| module | way | pause | no answer | before | rows | requests | met the pause | failed | p99 | before | tries |',
-  '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+  '| module | way | pause | no answer for | before | rows | held | run again | requests | failed | p99 | before | tries |',
+  `|${' --- |'.repeat(13)}`,
   ...[...journeys].flatMap(([module, both]) =>
-    both.map((one) => `| ${[module, one.direction, one.pause, one.gap, one.gapBefore, one.rows, one.requests, one.met, one.failed, one.p99, one.p99Before, one.tries].join(' | ')} |`),
+    both.map((one) => `| ${[module, one.direction, one.pause, one.gap, one.gapBefore, one.rows, one.held, one.again, one.requests, one.failed, one.p99, one.p99Before, one.tries].join(' | ')} |`),
   ),
 ];
 

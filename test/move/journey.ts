@@ -14,9 +14,11 @@ export interface Journey {
   /** by the clients: the longest time without an answer to a small question of the module, of which there is always another */
   gap: number;
   gapBefore: number;
-  /** requests of everybody, those that were under way in the pause, and those that failed */
+  /** by the processes: what waited for the end of the hold, and what was run again elsewhere */
+  held: number;
+  again: number;
+  /** requests of everybody, and those that failed */
   requests: number;
-  met: number;
   failed: number;
   /** of all requests that are not small questions */
   p99: number;
@@ -25,8 +27,6 @@ export interface Journey {
 
 export function journeyOf(direction: Journey['direction'], { said, report }: Ended, { tries, probes }: { tries: readonly Try[]; probes: readonly Try[] }, quiet: { from: number; to: number }): Journey {
   const [start, end] = [said[0]!.at, said.at(-1)!.at];
-  const held = said.findLast(({ phase, over }) => phase === 'hold' && over)!.at;
-  const open = said.findLast(({ phase, over }) => phase === 'open' && over)!.at;
   const during = (one: Try) => one.at + one.milliseconds > start && one.at < end;
   const before = (one: Try) => one.at > quiet.from && one.at + one.milliseconds < quiet.to;
   const all = [...tries, ...probes].filter(during);
@@ -39,8 +39,9 @@ export function journeyOf(direction: Journey['direction'], { said, report }: End
     pause: Number(report.pause),
     gap: longestGap(probes.filter(during)),
     gapBefore: longestGap(probes.filter(before)),
+    held: report.met?.held ?? 0,
+    again: report.met?.again ?? 0,
     requests: all.length,
-    met: all.filter(({ at, milliseconds }) => at < open && at + milliseconds > held).length,
     failed: all.filter(({ status }) => status === undefined || status >= 500).length,
     p99: percentile(tries.filter(during)),
     p99Before: percentile(tries.filter(before)),

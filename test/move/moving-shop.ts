@@ -31,7 +31,7 @@ export interface Ended {
   code: number | null;
   output: string;
   said: Said[];
-  report: Partial<Record<'phase' | 'pause' | 'rows' | 'tries' | 'ended', number | string>>;
+  report: { pause?: number; rows?: number; tries?: number; ended?: number; met?: { held: number; again: number } };
 }
 
 /** At the end of a phase, to a process: this one itself where none is named. */
