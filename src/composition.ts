@@ -175,7 +175,7 @@ export function compose({ settings, log, databaseUrl, poolSize, placement = ALL_
     peers.forget(name, addresses.of(name));
     if (isHere(name)) databases.set(name, part(name).db);
     else databases.delete(name);
-    await shadows.follow(name, isHere(name) ? whereabouts.shadowed : undefined);
+    shadows.follow(name, isHere(name) ? whereabouts.shadowed : undefined);
     await parts.get(name)?.work.set(working && isHere(name));
   };
   /** Routes know nothing but the contract: they are served where the edge is, and call it alike wherever the module is. */

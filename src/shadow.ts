@@ -7,7 +7,7 @@ import type { Seen } from './shared/seam/mirror.ts';
 /** Reads that are answered twice before a module moves: here as the owner, who compares, or as the process it moves to. */
 export interface Shadows {
   /** begins, goes on or ends */
-  follow(name: string, shadowed: WhereShadowed | undefined): Promise<void>;
+  follow(name: string, shadowed: WhereShadowed | undefined): void;
   /** where the module is about to move, if this process is to answer reads there */
   serviceOf(name: string): object | undefined;
   /** by module */
@@ -24,20 +24,21 @@ interface ShadowOptions {
 }
 
 export function createShadows({ owner, open, client }: ShadowOptions): Shadows {
+  let ended: Promise<unknown> = Promise.resolve();
   const opened = new Map<string, { id: string; part: Part }>();
   const asked = new Map<string, { id: string; remote: Remote<Contract> }>();
 
-  const end = async (name: string) => {
-    const [was, client] = [opened.get(name), asked.get(name)];
+  /** What is under way is waited for by nobody, until this process stops. */
+  const end = (name: string) => {
+    owner(name)?.mirror.to(undefined);
+    ended = Promise.allSettled([ended, opened.get(name)?.part.db.destroy(), asked.get(name)?.remote.close()]);
     opened.delete(name);
     asked.delete(name);
-    owner(name)?.mirror.to(undefined);
-    await Promise.all([was?.part.db.destroy(), client?.remote.close()]);
   };
   return {
-    async follow(name, shadowed) {
+    follow(name, shadowed) {
       const known = opened.get(name) ?? asked.get(name);
-      if (known && known.id !== shadowed?.id) await end(name);
+      if (known && known.id !== shadowed?.id) end(name);
       if (!shadowed) return;
       const { id, percent, databaseUrl, address } = shadowed;
       if (databaseUrl) {
@@ -51,7 +52,8 @@ export function createShadows({ owner, open, client }: ShadowOptions): Shadows {
     serviceOf: (name) => opened.get(name)?.part.service,
     seen: () => Object.fromEntries([...asked.keys()].map((name) => [name, owner(name)?.mirror.seen()])),
     async stop() {
-      for (const name of new Set([...opened.keys(), ...asked.keys()])) await end(name);
+      for (const name of new Set([...opened.keys(), ...asked.keys()])) end(name);
+      await ended;
     },
   };
 }

@@ -8,6 +8,7 @@ import type { Progress } from '../move/running.ts';
 import { closeSite, openSite } from '../move/site.ts';
 import { byHand, endApart, freeAddress, isRunning, startApart } from '../setup/apart.ts';
 import { readinessOf, refusalAt } from './before-a-move.ts';
+import type { ShadowReport } from '../shared/seam/mirror.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { type Installation, openInstallation } from '../setup/database.ts';
 import { dataDirectory } from '../setup/paths.ts';
@@ -21,6 +22,8 @@ interface Options {
   dryRun?: boolean;
   keepReverse?: number;
   due?: boolean;
+  shadowPercent?: number;
+  shadowFor?: number;
   json: boolean;
 }
 
@@ -42,6 +45,11 @@ const duration = (text: string) => {
   return Number(number) * UNITS[(unit || 's') as keyof typeof UNITS];
 };
 
+const percent = (text: string) => {
+  if (!/^\d{1,3}(\.\d+)?$/.test(text) || Number(text) > 100) throw new InvalidArgumentError('It must be a number from 0 to 100.');
+  return Number(text);
+};
+
 const moving = (direction: Direction, option: string, description: string) =>
   new Command(direction)
     .description(description)
@@ -58,11 +66,10 @@ const moving = (direction: Direction, option: string, description: string) =>
     );
 
 /** Exit codes: 0 done, 1 something is in the way (--dry-run), 2 it stopped: the sentence says what to do, and the same command goes on. */
-export const extractCommand = moving('extract', '--to <database-url>', 'move a module, while the shop runs, to a database and a process of its own').option(
-  '--at <address>',
-  'internal address of the process apart, which runs already; default: this command starts one on this machine',
-  peer,
-);
+export const extractCommand = moving('extract', '--to <database-url>', 'move a module, while the shop runs, to a database and a process of its own')
+  .option('--at <address>', 'internal address of the process apart, which runs already; default: this command starts one on this machine', peer)
+  .option('--shadow-percent <n>', 'before anything depends on it, have n of a hundred reads answered by the process apart too, and stop if an answer differs; default: as an earlier command said, or 0', percent)
+  .option('--shadow-for <duration>', 'for so long, like 30s or 10m', duration, 30_000);
 export const foldCommand = moving('fold', '--from <database-url>', 'bring a module back that was extracted, while the shop runs');
 
 export const moveCommand = new Command('move').description('moves that are under way, or whose way back is there');
@@ -131,7 +138,7 @@ async function withInstallation(module: string | undefined, work: (installation:
   }
 }
 
-const withWishes = (module: string, { to, from, database: named, at, keepReverse, json }: Options, work: (wishes: Wishes) => Promise<void>) =>
+const withWishes = (module: string, { to, from, database: named, at, keepReverse, shadowPercent, shadowFor = 0, json }: Options, work: (wishes: Wishes) => Promise<void>) =>
   withInstallation(module, async (installation) => {
     const { secret, administratorUrl } = installation;
     const config = readConfig();
@@ -155,6 +162,7 @@ const withWishes = (module: string, { to, from, database: named, at, keepReverse
       address: async () => at ?? freeAddress(config.placement.tls ? 'https' : 'http'),
       readiness: (internal) => readinessOf(module, installation, internal),
       keepReverse,
+      ...(shadowPercent !== undefined && { shadow: { percent: shadowPercent, milliseconds: shadowFor } }),
       signal: stop.signal,
       host: { ...(!at && { start }), isRunning, end: endApart, refusal: (address) => refusalAt(address, module, secret, config) },
       say: (progress) => say(json ? JSON.stringify(progress) : lineOf(progress)),
@@ -165,13 +173,14 @@ const lineOf = ({ module, over, ...figures }: Progress) => (over ? `${module}: $
 
 const differenceOf = ({ name, rows, different }: ComparedTable) => `${name}: ${rows} rows, ${different.length === 0 ? 'alike' : `not alike in ${different.map((key) => key.join()).join(' and ')}`}`;
 
-const figuresOf = ({ phase, rows, ofRows, rate, left, lag }: Figures) =>
+const figuresOf = ({ phase, rows, ofRows, rate, left, lag, reads, different }: Figures) =>
   [
     phase,
     rows !== undefined && `${rows} ${ofRows === undefined ? '' : `of about ${ofRows} `}rows`,
     rate !== undefined && `${rate} rows/s`,
     left !== undefined && `${left} s left`,
     lag !== undefined && `${lag} bytes behind`,
+    reads !== undefined && `${reads} reads answered twice, ${different} of them otherwise`,
   ].filter((figure) => figure !== false).join(', ');
 
 function sayPlan({ blockers, notes }: Awaited<ReturnType<typeof look>>, json: boolean): void {
@@ -184,7 +193,7 @@ const reportOf = (move: Move) => {
   const { module, direction, from, to, address, phase, detail, error, startedAt, endedAt } = move;
   return {
     module, direction, from, to, address, phase, progress: detail.progress, error, startedAt, endedAt, keptUntil: keptUntil(move),
-    pause: detail.pause, met: detail.met, tries: detail.tries, rows: detail.comparison?.rows, ended: detail.ended, process: detail.process,
+    pause: detail.pause, met: detail.met, tries: detail.tries, rows: detail.comparison?.rows, ended: detail.ended, process: detail.process, shadowed: detail.shadowed,
   };
 };
 
@@ -202,15 +211,21 @@ function statusOf(move: Move): string {
 }
 
 function sayReport(done: Move, json: boolean): void {
-  const { module, direction, phase, to, address, keptUntil: until, pause, met, tries, rows, ended, process: apart } = reportOf(done);
+  const { module, direction, phase, to, address, keptUntil: until, pause, met, tries, rows, ended, process: apart, shadowed } = reportOf(done);
   if (json) return say(JSON.stringify(reportOf(done)));
   if (phase === 'cancelled') return say(`The move is cancelled: ${module} is where it was.`);
   say(`${module} is at ${to}${direction === 'extract' ? `, and answers at ${address}` : ''}: ${rows} rows are alike, the pause was ${Math.max(met?.pause ?? 0, pause ?? 0)} ms (${pause} ms by this command's clock), ${tries} ${tries === 1 ? 'try' : 'tries'}.`);
   if (met) say(`Statements and transactions: ${met.held} held, ${met.again} run again, ${met.failed} failed, ${ended} ended.`);
   if (phase === 'settle') say(`"kerf move diff ${module}" compares both sides again, "kerf verify" the books.`);
+  if (shadowed) say(shadowOf(shadowed));
   if (direction === 'fold' && apart) say(`Its process at ${address} (${apart.pid} on ${apart.machine}) was not there to be ended: look whether it still runs.`);
   if (phase === 'settle') say(`The way back stays${until ? ` until ${until.toISOString()}, when "kerf move complete ${module} --due" is to be run` : ''}: "kerf ${direction === 'extract' ? 'fold' : 'extract'} ${module}" takes it, "kerf move complete ${module}" gives it up.`);
 }
+
+const shadowOf = ({ mirrored, alike, unsettled, skipped, methods, owner, target }: ShadowReport) =>
+  mirrored === 0
+    ? 'No read came that could have been answered twice.'
+    : `${mirrored} reads (${methods.join(', ')}) were answered twice, ${alike} of them alike and ${unsettled} changing too often to tell, ${skipped} passed over: half of them within ${owner.p50} ms here and ${target.p50} ms there, 99 of a hundred within ${owner.p99} and ${target.p99} ms.`;
 
 /** What a person can act on: the server says why, and nothing that was done is lost. */
 function explained(error: unknown): unknown {

@@ -2,7 +2,7 @@ import { ConfigError } from '../setup/config-error.ts';
 import { compareNext, type Comparison } from './compare.ts';
 import { cancel, complete } from './ending.ts';
 import { readRights } from './fence.ts';
-import { askToPause, beginMove, type Direction, type Host, keptUntil, liveHosts, type Move, openMove, type Phase, placeOf, UNTIL_FLIP } from './journal.ts';
+import { askToPause, beginMove, type Direction, type Host, keptUntil, liveHosts, type Move, openMove, type Phase, placeOf, type ShadowWish, UNTIL_FLIP } from './journal.ts';
 import { goOn } from './mover.ts';
 import { preflight, type Preflight } from './preflight.ts';
 import { type ApartHost, note, type Progress, type Running } from './running.ts';
@@ -25,6 +25,8 @@ export interface Wishes {
   readiness: (internal: string) => Promise<Preflight>;
   /** milliseconds that the way back is kept; absent: as an earlier command said, or until it is given up */
   keepReverse?: number | undefined;
+  /** absent: as an earlier command said, or none */
+  shadow?: ShadowWish | undefined;
   /** told to stop, it does at the next place where nobody waits for it */
   signal: AbortSignal;
   say: (progress: Progress) => void;
@@ -47,7 +49,7 @@ export const move = (wishes: Wishes, direction: Direction): Promise<Move> =>
     const isBack = known?.phase === 'settle' && known.direction !== direction;
     if (known && !isBack && known.direction !== direction) throw new ConfigError(`${wishes.module} is on its way: run "kerf ${known.direction} ${wishes.module}" again until it is done, or "kerf move cancel ${wishes.module}".`);
     const run = running(wishes, sessions, known && !isBack ? known : await begin(wishes, sessions, direction, known));
-    await note(run, { detail: { paused: false, ...(wishes.keepReverse !== undefined && { keepReverse: wishes.keepReverse }) } });
+    await note(run, { detail: { paused: false, ...(wishes.shadow && { shadow: wishes.shadow }), ...(wishes.keepReverse !== undefined && { keepReverse: wishes.keepReverse }) } });
     await goOn(run);
     if (isDue(run.move)) await complete(run);
     return run.move;
@@ -87,7 +89,7 @@ export const diff = (wishes: Wishes): Promise<Comparison> =>
     return comparison;
   });
 
-const BOTH_SIDES: readonly Phase[] = ['copy', 'compare', 'settle'];
+const BOTH_SIDES: readonly Phase[] = ['copy', 'compare', 'shadow', 'settle'];
 
 const isDue = (move: Move) => (keptUntil(move)?.getTime() ?? Infinity) <= Date.now();
 

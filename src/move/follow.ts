@@ -139,20 +139,22 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
       if (!place || followed.get(row.module) === mark) continue;
       followed.set(row.module, mark);
       // Not waited for: a pool that is held is drained by those who use it, who may be waiting for this very look.
-      void followOne(row, place).catch((error: unknown) => {
+      void followOne(row, mark, place).catch((error: unknown) => {
         log.warn({ err: error, module: row.module }, 'a change of place could not be followed; it is tried again');
         if (followed.get(row.module) === mark) followed.delete(row.module);
       });
     }
   }
 
-  async function followOne(row: Row, tell: NonNullable<typeof place>): Promise<void> {
+  async function followOne(row: Row, mark: string, tell: NonNullable<typeof place>): Promise<void> {
     await tell(row.module, toWhereabouts(row));
     if (!self || !isThere) return;
     const { module, next_url: next } = row;
     // Who holds is waited for by shoppers, and does nothing else before it says so.
     const unreached = next && !row.held ? await unreachable(withRole(next, module)) : undefined;
     const reaches = row.held || unreached ? null : next;
+    // A later change was told meanwhile, and perhaps is followed already: this one is not said behind it.
+    if (followed.get(module) !== mark) return;
     await ask('update hosts set followed = followed || $2 where id = $1', [id, { [module]: { epoch: Number(row.epoch), reaches } }]);
     if (unreached) throw unreached;
   }

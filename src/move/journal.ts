@@ -1,11 +1,13 @@
 import { newId } from '../shared/ids.ts';
 import type { Met } from '../shared/movable-pool.ts';
+import type { ShadowReport } from '../shared/seam/mirror.ts';
 import type { Comparison } from './compare.ts';
 import type { Right } from './fence.ts';
+import type { Shadow } from './follow.ts';
 import { atOnce, rows, type Site } from './site.ts';
 
 export type Direction = 'extract' | 'fold';
-export type Phase = 'preflight' | 'prepare' | 'copy' | 'compare' | 'hold' | 'fence' | 'catch up' | 'flip' | 'open' | 'settle' | 'completing' | 'complete' | 'cancelling' | 'cancelled' | 'returned';
+export type Phase = 'preflight' | 'prepare' | 'copy' | 'compare' | 'shadow' | 'hold' | 'fence' | 'catch up' | 'flip' | 'open' | 'settle' | 'completing' | 'complete' | 'cancelling' | 'cancelled' | 'returned';
 
 /** How far a phase is that is under way. */
 export interface Figures {
@@ -19,6 +21,9 @@ export interface Figures {
   left?: number;
   /** bytes that the follower is behind */
   lag?: number;
+  /** answered twice, and those that were answered otherwise */
+  reads?: number;
+  different?: number;
 }
 
 /** What a move keeps beside its phase. */
@@ -28,6 +33,9 @@ export interface Detail {
   /** the process apart that a command started, so that a command can end it */
   process?: { pid: number; machine: string } | null;
   comparison?: Comparison;
+  /** what somebody wants to see of reads that are answered twice, and what was seen */
+  shadow?: ShadowWish;
+  shadowed?: ShadowReport;
   /** what "kerf move diff" has looked at */
   diff?: Comparison;
   /** how often hosts were told to hold, and when they were last, in milliseconds since 1970 */
@@ -50,6 +58,12 @@ export interface Detail {
   paused?: boolean;
 }
 
+/** How many of a hundred reads are answered twice, and for how long. */
+export interface ShadowWish {
+  percent: number;
+  milliseconds: number;
+}
+
 /** A row of placement.moves. */
 export interface Move {
   id: string;
@@ -70,7 +84,7 @@ export interface Move {
 
 /** Behind these, hosts hold, and can still be let go. */
 export const HOLDING: readonly Phase[] = ['hold', 'fence', 'catch up'];
-export const UNTIL_FLIP: readonly Phase[] = ['preflight', 'prepare', 'copy', 'compare', ...HOLDING, 'cancelling'];
+export const UNTIL_FLIP: readonly Phase[] = ['preflight', 'prepare', 'copy', 'compare', 'shadow', ...HOLDING, 'cancelling'];
 
 /** When the time of the way back is over; undefined: not by itself. */
 export function keptUntil({ phase, detail: { keepReverse, settledAt } }: Move): Date | undefined {
@@ -83,6 +97,7 @@ export interface PlaceChange {
   database_url?: string | null;
   address?: string | null;
   next_url?: string | null;
+  shadow?: Shadow | null;
 }
 
 /** What is written at once: nobody sees a part of it. */
@@ -143,7 +158,7 @@ async function changePlace(home: Site, module: string, change: PlaceChange): Pro
   await rows(home, 'insert into placement.modules (module, epoch, held) values ($1, 0, false) on conflict do nothing', [module]);
   const [changed] = await rows<{ epoch: number }>(
     home,
-    `update placement.modules m set (epoch, held, database_url, address, next_url) = (select m.epoch + 1, held, database_url, address, next_url from jsonb_populate_record(m, $2))
+    `update placement.modules m set (epoch, held, database_url, address, next_url, shadow) = (select m.epoch + 1, held, database_url, address, next_url, shadow from jsonb_populate_record(m, $2))
      where module = $1 returning epoch::float8 as epoch`,
     [module, JSON.stringify(change)],
   );
@@ -154,12 +169,13 @@ export interface Placed {
   held: boolean;
   database_url: string | null;
   address: string | null;
+  shadow: Shadow | null;
 }
 
 /** Where hosts are told that a module is. */
 export async function placeOf(home: Site, module: string): Promise<Placed> {
-  const [found] = await rows<Placed>(home, 'select held, database_url, address from placement.modules where module = $1', [module]);
-  return found ?? { held: false, database_url: null, address: null };
+  const [found] = await rows<Placed>(home, 'select held, database_url, address, shadow from placement.modules where module = $1', [module]);
+  return found ?? { held: false, database_url: null, address: null, shadow: null };
 }
 
 /** A module that has moved, or is on its way. */

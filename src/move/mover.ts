@@ -3,12 +3,14 @@ import { catchUp, fenceSource, flip, hold, open, settle } from './hand-over.ts';
 import { type Change, HOLDING, type Phase } from './journal.ts';
 import { compare, copy, prepare } from './prepare.ts';
 import { letGo, note, type Running, stopIfTold, TRIED_FROM } from './running.ts';
+import { shadow } from './shadow.ts';
 
 /** In their order; each may be done again. Its phase is recorded behind it, at once with what it answers. */
 const STEPS: readonly [Phase, (run: Running) => Promise<Change | void>][] = [
   ['prepare', prepare],
   ['copy', copy],
   ['compare', compare],
+  ['shadow', shadow],
   ['hold', hold],
   ['fence', fenceSource],
   ['catch up', catchUp],

@@ -32,7 +32,7 @@ export interface Progress extends Figures {
 }
 
 /** The phase before hosts hold: where that was too long, it goes on behind this one. */
-export const TRIED_FROM: Phase = 'compare';
+export const TRIED_FROM: Phase = 'shadow';
 
 export async function note(run: Running, { detail, ...change }: Change): Promise<void> {
   run.move = await record(run.home, run.move, { ...change, detail: { ...detail, ...(change.phase && { progress: null }) } });

@@ -37,6 +37,15 @@ export interface Seen {
   target: Record<string, number>;
 }
 
+/** What several processes have seen together. */
+export type ShadowReport = Pick<Seen, 'mirrored' | 'skipped' | 'alike' | 'unsettled' | 'different' | 'failed' | 'methods' | 'writing' | 'fields'> & Record<'owner' | 'target', Latency>;
+
+/** Milliseconds; null: nothing was answered. */
+export interface Latency {
+  p50: number | null;
+  p99: number | null;
+}
+
 export interface Mirror {
   /** the module's own, whose callers notice nothing of the second asking */
   service: Service<Contract>;
