@@ -115,9 +115,10 @@ const FILL = [
   `insert into inventory.stock_movements select gen_random_uuid(), variant, 'received', 1000000, 'bench', '', 0, now() from (select distinct variant from made_lines) as one on conflict do nothing`,
   `insert into inventory.stock_movements select gen_random_uuid(), variant, 'sold', -1, id::text, '', n, at from made_lines where state in ('placed', 'cancelled')`,
   `insert into inventory.stock_movements select gen_random_uuid(), variant, 'cancelled', 1, id::text, '', n, at from made_lines where state = 'cancelled'`,
-  `insert into inventory.stock_items select m.variant_id, sum(delta), (select count(*) from inventory.reservation_lines l where l.variant_id = m.variant_id and held)
-   from inventory.stock_movements m where variant_id in (select variant from made_lines) group by m.variant_id
-   on conflict (variant_id) do update set on_hand = excluded.on_hand, reserved = excluded.reserved`,
+  `insert into inventory.stock_items select variant_id, on_hand, coalesce(reserved, 0)
+   from (select variant_id, sum(delta) as on_hand from inventory.stock_movements group by variant_id) as moved
+   left join (select variant_id, count(*) as reserved from inventory.reservation_lines where held group by variant_id) as held using (variant_id)
+   where variant_id in (select variant from made_lines) on conflict (variant_id) do update set on_hand = excluded.on_hand, reserved = excluded.reserved`,
 
   `insert into coupon.promotions (id, name, class, benefit, currency, scope, minimum_spend, combines_with, exclusive, priority, automatic, active, created_at)
    select distinct promotion, 'Bench', 'order', '{"kind": "percent", "basisPoints": 1000}'::jsonb, 'KRW', '{}'::jsonb, 0, '{}'::text[], false, 0, false, false, now() from made on conflict do nothing`,

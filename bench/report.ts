@@ -113,7 +113,7 @@ export function barsOf(report: Report): Bar[] {
 
 const amount = (count: number) => count.toLocaleString('en');
 /** More digits than such a figure is good for are not shown, and what is not known here stays open. */
-export const figure = (value: number): string => (Number.isFinite(value) ? value.toLocaleString('en', { maximumSignificantDigits: value < 1_000 ? 3 : 4 }) : '');
+export const figure = (value: number, digits = value < 1_000 ? 3 : 4): string => (Number.isFinite(value) ? value.toLocaleString('en', { maximumSignificantDigits: digits }) : '');
 
 export const table = (head: readonly string[], lines: readonly (readonly (string | number)[])[]): string =>
   [head, head.map((name) => (name === '' ? '---' : '---:')), ...lines].map((cells) => `| ${cells.map((cell) => (typeof cell === 'number' ? figure(cell) : cell)).join(' | ')} |`).join('\n');
@@ -137,7 +137,7 @@ const costsTable = (rows: readonly Row[]) =>
   ]));
 
 export const barsTable = (bars: readonly Bar[]) =>
-  table(['', 'measured', 'bar', 'met'], bars.map((bar) => [bar.name, `${figure(bar.measured)} ${bar.unit}`.trim(), `${bar.sense === 'least' ? '≥' : '≤'} ${figure(bar.bar)} ${bar.unit}`.trim(), isMet(bar) ? 'ok' : 'short']));
+  table(['', 'measured', 'bar', 'met'], bars.map((bar) => [bar.name, `${figure(bar.measured, 4)} ${bar.unit}`.trim(), `${bar.sense === 'least' ? '≥' : '≤'} ${figure(bar.bar)} ${bar.unit}`.trim(), isMet(bar) ? 'ok' : 'short']));
 
 /** This run beside an earlier one: above 1 is more than then. Rows that only one of them has are left out. */
 export function compared(now: Report, before: Report): string {
