@@ -12,7 +12,7 @@ import { type Shopping, startWorker } from './driver.ts';
 import { addGoods, addOrders, fill, openBackOffice } from './goods.ts';
 import { type Course, idleness, measure, type Measured } from './measure.ts';
 import { compared, markdown, type Report, type Row, type Size, WHAT } from './report.ts';
-import { moduleUrlAt, openPostgres, type Postgres, ROOT, startKerf, verifyShop } from './shop.ts';
+import { moduleUrlAt, onInterrupt, openPostgres, type Postgres, ROOT, startKerf, verifyShop } from './shop.ts';
 
 /*
  * How fast Kerf is, beside what Node and Postgres do for the same work in the same run: `npm run bench -- --help`. A Postgres
@@ -41,6 +41,7 @@ async function run(options: Options): Promise<Report> {
   const loadBefore = loadavg()[0]!;
   const postgres = await openPostgres();
   const ends: (() => unknown)[] = [() => postgres.stop()];
+  onInterrupt(ends);
   try {
     say('Postgres runs. Kerf starts on it for the first time, and the shop is filled.');
     const first = await startKerf(postgres);

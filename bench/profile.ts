@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type Shopping, startWorker } from './driver.ts';
 import { fill } from './goods.ts';
 import { table } from './report.ts';
-import { openPostgres, type Postgres, ROOT, startKerf } from './shop.ts';
+import { onInterrupt, openPostgres, type Postgres, ROOT, startKerf } from './shop.ts';
 
 /*
  * Where the time of an order goes, before anybody changes anything: `node bench/profile.ts [seconds] [clients]`. Orders by one
@@ -24,6 +24,7 @@ interface Profile {
 
 const postgres = await openPostgres({ 'pg_stat_statements.track_planning': 'on' });
 const ends: (() => unknown)[] = [() => postgres.stop()];
+onInterrupt(ends);
 try {
   const first = await startKerf(postgres);
   const { goods } = await fill(postgres, 100, 1_000).finally(() => first.stop());

@@ -93,6 +93,16 @@ async function quiet(admin: Client): Promise<void> {
   throw new Error(`The shop gets no further with what its orders caused: ${fewest} events and jobs are due.`);
 }
 
+/** Ends what was started, the last first, also when somebody at the terminal has seen enough: Postgres is in a session of its own. */
+export function onInterrupt(ends: readonly (() => unknown)[]): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, async () => {
+      for (const end of ends) await end();
+      process.exit(130);
+    });
+  }
+}
+
 export type Kerf = Awaited<ReturnType<typeof startKerf>>;
 
 /** A process of its own as by `npm start`, for production, but for limits that would measure themselves. */

@@ -10,10 +10,10 @@ let directory: string;
 beforeAll(async () => void (directory = await mkdtemp(join(tmpdir(), 'kerf-test-'))));
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-it('measures a very small shop from end to end', { timeout: 180_000 }, async () => {
+it('measures a very small shop from end to end', { timeout: 180_000 }, async ({ signal }) => {
   const file = join(directory, 'figures.json');
   const given = ['--quick', '--seconds', '0.1', '--idle', '0.1', '--clients', '2', '--products', '20', '--orders', '100', '--json', file];
-  const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../bench/bench.ts'), ...given]);
+  const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../bench/bench.ts'), ...given], { signal });
   const report = JSON.parse(await readFile(file, 'utf8')) as Report;
   const [{ rows }] = report.sizes as [Report['sizes'][0]];
   expect(rows.map(({ what }) => what)).toEqual(['page', 'bare page', 'product', 'search', 'order', 'checkout', 'bare loop', 'cold', 'hot']);
