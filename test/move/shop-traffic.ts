@@ -11,7 +11,7 @@ import { inconsistencies } from '../support/consistency.ts';
 import { type Answer, type Ask, asking, type Body, checkout, createLedger, type Plan, type Sent, type Try } from '../support/ledger.ts';
 import { STOCK, stocked } from '../support/stocked.ts';
 
-const CODE = 'MOVES10';
+export const CODE = 'MOVES10';
 const PASSWORD = 'a-quiet-blue-kettle';
 /** Milliseconds from one that comes to the next, where the machine has nothing else to do. */
 const PACE = { shopper: 500, browser: 150, customer: 3_000, staff: 500, probe: 25 };

@@ -62,13 +62,10 @@ export const IN_ENGLISH = `locale_provider icu icu_locale 'en'`;
 
 export async function makePair(from: Pick<Server, 'adminUrl'>, to: Pick<Server, 'adminUrl'>, module: string, locale = ''): Promise<Pair> {
   const database = await copyTemplate(from.adminUrl);
-  const address = new URL(to.adminUrl);
-  address.pathname = `/test_${randomBytes(6).toString('hex')}`;
-  const name = address.pathname.slice(1);
-  await administer(to, `create database ${name} template template0 ${locale}`);
+  const empty = await makeEmpty(to, locale);
   const pair: Pair = {
     source: await openSite(database.adminUrl, module),
-    target: await openSite(address.toString(), module),
+    target: await openSite(empty.url, module),
     roleUrl: ({ url }) => moduleUrl(url, module, TEST_SECRET),
     async reopen() {
       await Promise.all([closeSite(pair.source), closeSite(pair.target)]);
@@ -78,10 +75,18 @@ export async function makePair(from: Pick<Server, 'adminUrl'>, to: Pick<Server, 
     async close() {
       await Promise.all([closeSite(pair.source), closeSite(pair.target)]);
       await database.drop();
-      await administer(to, `drop database ${name} with (force)`);
+      await empty.drop();
     },
   };
   return pair;
+}
+
+export async function makeEmpty(server: Pick<Server, 'adminUrl'>, locale = ''): Promise<{ url: string; drop(): Promise<void> }> {
+  const url = new URL(server.adminUrl);
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  url.pathname = `/${name}`;
+  await administer(server, `create database ${name} template template0 ${locale}`);
+  return { url: url.toString(), drop: () => administer(server, `drop database ${name} with (force)`) };
 }
 
 async function administer(server: Pick<Server, 'adminUrl'>, sql: string): Promise<void> {
