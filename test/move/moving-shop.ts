@@ -31,6 +31,8 @@ export interface Ended {
   code: number | null;
   output: string;
   said: Said[];
+  /** what was done upon it: it may need another command to come to its end */
+  acts: Promise<unknown>;
   report: { pause?: number; rows?: number; tries?: number; ended?: number; met?: { held: number; again: number } };
 }
 
@@ -81,8 +83,7 @@ export async function openMovingShop(module: string, { home, apart, folder }: { 
       });
     }
     const [code] = (await once(child, 'close')) as [number | null];
-    await Promise.all(acts);
-    return { code, output, said, report: (said.at(-1) ?? {}) as Ended['report'] };
+    return { code, output, said, acts: awaited(acts), report: (said.at(-1) ?? {}) as Ended['report'] };
   }
 
   return {
@@ -94,6 +95,7 @@ export async function openMovingShop(module: string, { home, apart, folder }: { 
     /** runs it until it is done; answers how */
     async moved(direction: 'extract' | 'fold', interference?: Interference): Promise<Ended> {
       const ended = await kerf([direction, module, '--json'], interference);
+      await ended.acts;
       if (ended.code !== 0) throw new Error(`"kerf ${direction} ${module}" ended with ${ended.code}: ${ended.output}`);
       return ended;
     },
@@ -109,6 +111,13 @@ export async function openMovingShop(module: string, { home, apart, folder }: { 
       await pair.close();
     },
   };
+}
+
+/** Whoever waits for it hears of a failure, and nobody else. */
+function awaited(acts: readonly Promise<unknown>[]): Promise<unknown> {
+  const all = Promise.all(acts);
+  all.catch(() => undefined);
+  return all;
 }
 
 function endIfThere(pid: number): void {
