@@ -100,12 +100,13 @@ export async function openMovingShop(module: string, { home, apart, folder }: { 
       return ended;
     },
     async close() {
-      const started = await rows<{ pid: number }>(pair.source, `select distinct (detail #>> '{process,pid}')::int as pid from placement.moves where detail #>> '{process,pid}' is not null`).catch(() => []);
+      // Its server may have been killed since.
+      await pair.reopen();
+      const started = await rows<{ pid: number }>(pair.source, `select distinct (detail #>> '{process,pid}')::int as pid from placement.moves where detail #>> '{process,pid}' is not null`);
       for (const { pid } of started) endIfThere(pid);
       for (const { child } of fronts) child.kill('SIGCONT');
       await processes.stopAll();
       await beside.stop();
-      await pair.reopen();
       await endStream({ from: pair.source, to: pair.target });
       await endStream({ from: pair.target, to: pair.source });
       await pair.close();
