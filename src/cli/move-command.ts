@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { MODULES } from '../calls.ts';
-import { isPeerAddress, ownEnvironment, readConfig } from '../config.ts';
+import { type Config, isPeerAddress, ownEnvironment, readConfig } from '../config.ts';
 import { diff, end, look, move, pause, type Wishes } from '../move/command.ts';
 import type { ComparedTable } from '../move/compare.ts';
 import { type Direction, type Figures, HOLDING, keptUntil, type Move, openMoves, UNTIL_FLIP } from '../move/journal.ts';
@@ -12,6 +12,7 @@ import type { ShadowReport } from '../shared/seam/mirror.ts';
 import { ConfigError } from '../setup/config-error.ts';
 import { type Installation, openInstallation } from '../setup/database.ts';
 import { dataDirectory } from '../setup/paths.ts';
+import { readSplitShop, splitShopFile } from '../setup/split-shop.ts';
 
 interface Options {
   /** extract, fold, and what ends either: the database apart, by the name that is plain there */
@@ -127,7 +128,9 @@ ending('complete', 'give up the way back of a move that is done, and the data at
 
 async function withInstallation(module: string | undefined, work: (installation: Installation) => Promise<void>): Promise<void> {
   if (module !== undefined && !MODULES.includes(module)) throw new ConfigError(`There is no module "${module}": it is one of ${MODULES.join(', ')}.`);
-  const installation = await openInstallation(readConfig(), { attach: true, existing: true, onProgress: (sentence) => void process.stderr.write(`${sentence}\n`) });
+  const config = readConfig();
+  assertWhole(config);
+  const installation = await openInstallation(config, { attach: true, existing: true, onProgress: (sentence) => void process.stderr.write(`${sentence}\n`) });
   try {
     if (!installation.placementUrl) throw new ConfigError("A move is written down in the shop's own database: set DATABASE_URL to it.");
     await work(installation);
@@ -136,6 +139,13 @@ async function withInstallation(module: string | undefined, work: (installation:
   } finally {
     await installation.close();
   }
+}
+
+/** Parts of a split shop know only their own databases, and so not where modules have moved. */
+function assertWhole({ databaseUrl, dataDir }: Config): void {
+  const directory = dataDirectory(dataDir);
+  if (databaseUrl || !readSplitShop(directory)) return;
+  throw new ConfigError(`The modules of this shop are apart already, as "npm run start:split" made it, each in a database of its own that no move follows: remove ${splitShopFile(directory)} to go back to the shop of "npm start", or name another one with DATABASE_URL.`);
 }
 
 const withWishes = (module: string, { to, from, database: named, at, keepReverse, shadowPercent, shadowFor = 0, json }: Options, work: (wishes: Wishes) => Promise<void>) =>

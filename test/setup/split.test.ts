@@ -74,6 +74,8 @@ describe('a split shop', () => {
     expect((await run('bash', ['-c', metrics])).stdout).toContain('kerf_');
     signIn = await made('mina@example.com');
     expect(await signIn(split.url())).toBe(200);
+    const moves = [['extract', 'coupon', '--dry-run'], ['fold', 'coupon'], ['move', 'status']].map((words) => expect(kerf(...words)).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/^The modules of this shop are apart already, .*\n$/) }));
+    await Promise.all(moves);
 
     const parts = await partsOf(split.child);
     expect(parts).toHaveLength(MODULES.length + 1);
