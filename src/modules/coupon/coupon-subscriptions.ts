@@ -1,15 +1,13 @@
 import { on, type Subscription } from '../../shared/events.ts';
 import { orderContract } from '../order/contract.ts';
-import { cancel, consume, release } from './redemption.ts';
-import { stepRedemptions } from './redemption-flow.ts';
+import { cancel, release } from './redemption.ts';
+import { consumeRedemptions, stepRedemptions } from './redemption-flow.ts';
 
 const { placed, cancelled, expired } = orderContract.events;
 
 /** What became of an order decides what became of its discounts; the instants are those of the order. */
 export const couponSubscriptions = (): Subscription[] => [
-  on(placed, (trx, { data: { orderId, placedAt } }) =>
-    stepRedemptions(trx, orderId, (redemption) => consume(redemption, new Date(placedAt))),
-  ),
+  on(placed, (trx, { data: { orderId, placedAt } }) => consumeRedemptions(trx, orderId, new Date(placedAt))),
   on(cancelled, (trx, { data: { orderId, wasPlaced, cancelledAt } }) =>
     stepRedemptions(trx, orderId, (redemption) => cancel(redemption, { wasPlaced, at: new Date(cancelledAt) })),
   ),

@@ -134,6 +134,22 @@ export async function extendReservations(trx: Transaction, orderId: string, expi
   );
 }
 
+/**
+ * Settles what the placed order has reserved. That counts as before, so nobody who uses the same promotions is waited for.
+ * Answers whether anything is left to settle: what ran out meanwhile has to be counted again.
+ */
+export async function consumeReserved(trx: Transaction, orderId: string, at: Date): Promise<boolean> {
+  const [settled] = await rows<{ left: boolean }>(
+    trx,
+    `with consumed as (
+       update redemptions set state = 'consumed', consumed_at = :at where order_id = :orderId and state = 'reserved' returning 1
+     )
+     select (select count(*) from redemptions where order_id = :orderId and state in ('reserved', 'released')) > (select count(*) from consumed) as left`,
+    { orderId, at },
+  );
+  return settled!.left;
+}
+
 /** Saves the states of redemptions that are locked, and counts what that gives back or takes. */
 export async function saveRedemptions(trx: Transaction, changes: readonly { from: Redemption; to: Redemption }[]): Promise<void> {
   const moved = changes.map(({ from, to }) => ({ ...to, step: Number(isCounted(to)) - Number(isCounted(from)) }));

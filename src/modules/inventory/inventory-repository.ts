@@ -110,9 +110,9 @@ export async function lockStock(trx: Transaction, variantIds: readonly string[],
   const locked = await rows<StockRow>(
     trx,
     `select variant_id, on_hand, reserved, backorder, version from stock_items
-     where variant_id in (
+     where variant_id = any (array(
        select unnest(:variantIds::uuid[]) union select variant_id from reservation_lines where order_id = :orderId::uuid
-     )
+     ))
      order by variant_id for update`,
     { variantIds: [...variantIds], orderId },
   );

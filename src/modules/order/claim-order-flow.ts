@@ -21,6 +21,7 @@ export type Claim = { kind: 'ours'; order: ClaimedOrder } | { kind: 'known'; ord
  * only after that.
  */
 export function createClaim({ db, now, settings }: ModuleContext) {
+  const year = new Intl.DateTimeFormat('en', { timeZone: settings.timeZone, year: '2-digit' });
   return (input: Placement, prepared: Prepared): Promise<Claim> =>
     transaction(db, async (trx) => {
       const orderId = await takeKey(trx, input.idempotency, { orderId: input.orderId, retryOrderId: newId(), at: now() });
@@ -41,7 +42,7 @@ export function createClaim({ db, now, settings }: ModuleContext) {
     const claim = newClaim(at);
     const { cart, ...rest } = checkout;
     const order = begin({ ...rest, id: orderId, cartId: cart?.id ?? null, claim, holdsUntil: holdsUntil(at, settings.paymentWindowMinutes), by, at });
-    return { ...order, claim, number: await insertOrder(trx, order, `K-${yearOf(at, settings.timeZone)}`) };
+    return { ...order, claim, number: await insertOrder(trx, order, `K-${year.format(at)}`) };
   }
 }
 
@@ -84,5 +85,3 @@ export const isCartChanged = (error: unknown) => isAppError(error, 'cart_changed
 function assertExpected({ totals: { total } }: Checkout, expected: number): void {
   if (total !== expected) throw conflict('total_changed', 'The total is no longer what was expected.', { expected, total });
 }
-
-const yearOf = (at: Date, timeZone: string) => new Intl.DateTimeFormat('en', { timeZone, year: '2-digit' }).format(at);

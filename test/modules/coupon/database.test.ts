@@ -79,3 +79,14 @@ it('keeps what each line got with the redemption', async () => {
     },
   ]);
 });
+
+it('settles a placed order without waiting for who else uses its promotion', async () => {
+  const promotion = await promote(subject.coupon, { totalLimit: 2 });
+  const orderId = await reserve(subject.coupon, basketWith([promotion]), { now: subject.context.now() });
+  await subject.context.elsewhere.transaction(async (busy) => {
+    await busy.raw('select from promotions where id = ? for no key update', [promotion.id]);
+    await subject.deliver(orderPlaced(orderId, subject.context.now()));
+  });
+  expect(await sql('select state from redemptions where order_id = ?', [orderId])).toEqual([{ state: 'consumed' }]);
+  expect(await sql(`select used from uses where promotion_id = ? and counted_for = 'everyone'`, [promotion.id])).toEqual([{ used: 1 }]);
+});
