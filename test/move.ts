@@ -34,7 +34,7 @@ async function run(modules: string[], { seed, only, minutes, slower, report }: O
     for (const failure of failures) say(failure);
     say(`\n${tableOf(journeys).join('\n')}\n\n${cases} cases, ${failures.length === 0 ? 'everything holds' : `${failures.length} FAILED`}, ${Math.round((Date.now() - began) / 1_000)} seconds`);
     if (failures.length > 0) process.exitCode = 1;
-    else if (report) await write(journeys, `npm run test:move --${[...modules, ' --report'].join(' ')}`);
+    else if (report) await write(journeys, `npm run test:move -- ${process.argv.slice(2).join(' ')}`);
   } finally {
     await rm(folder, { recursive: true });
   }
