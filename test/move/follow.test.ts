@@ -150,6 +150,19 @@ describe('a process', () => {
   });
 });
 
+describe('a process that ends', () => {
+  it('is found by nobody who looks for one, and still answers who has found it before', async () => {
+    const { internal, stop } = await serving({});
+    const before = connect(Number(new URL(internal).port), '127.0.0.1');
+    await once(before, 'connect');
+    const ended = stop();
+    await expect.poll(async () => (await home.admin.query('select from placement.hosts')).rowCount, { interval: 20 }).toBe(0);
+    expect((await fetch(`${internal}/livez`)).status).toBe(200);
+    before.destroy();
+    expect(await ended).toBe(0);
+  });
+});
+
 describe('a process with one module', () => {
   it('finds the others by itself, and others of them when those are gone', async () => {
     const [first, second] = [await serving({}), await serving({})];

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFollower, type Follower } from '../../src/move/follow.ts';
 import type { Whereabouts } from '../../src/placement/placement.ts';
+import { newId } from '../../src/shared/ids.ts';
 import { createLogger } from '../../src/shared/telemetry.ts';
 import { openTestDatabase } from '../support/database.ts';
 
@@ -76,6 +78,21 @@ describe('a follower', () => {
     await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);
     await home.admin.query('delete from placement.hosts');
     await expect.poll(hosts, { timeout: 15_000 }).toEqual([1]);
+  });
+
+  it('knows who else has a module by an address that leads there from here', async () => {
+    const follower = createTestFollower();
+    const shown = ([id, address, machine, modules]: [string, string, string, string[]]) => home.admin.query('insert into placement.hosts (id, address, machine, modules, edge) values ($1, $2, $3, $4, false)', [id, address, machine, modules]);
+    const [here, elsewhere] = [hostname(), 'another-machine'];
+    await shown([newId(), 'http://127.0.0.1:2', here, ['coupon']]);
+    await shown([newId(), 'http://127.0.0.1:3', elsewhere, ['coupon']]);
+    await shown([newId(), 'unix:/run/kerf.sock', elsewhere, ['coupon']]);
+    await shown([newId(), 'http://0.0.0.0:4', elsewhere, ['coupon']]);
+    await shown([newId(), 'http://10.0.0.5:3001', elsewhere, ['coupon', 'order']]);
+    await shown([newId(), 'http://10.0.0.6:3001', elsewhere, ['order']]);
+    await home.admin.query(`update placement.hosts set seen_at = clock_timestamp() - interval '10 seconds' where address = 'http://127.0.0.1:2'`);
+    await follower.look();
+    expect(follower.hosts('coupon')).toEqual(['http://10.0.0.5:3001', 'http://127.0.0.1:2']);
   });
 
   it('looks for all who ask, over one connection', async () => {

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { Writable } from 'node:stream';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { withDeadline } from '../../../src/shared/context.ts';
 import { createBreaker, createBulkhead, createRetryBudget, DEFAULT_POLICY } from '../../../src/shared/seam/resilience.ts';
@@ -51,6 +52,17 @@ describe('a lost connection', () => {
     await expect(service.flicker({})).rejects.toEqual(unavailable);
     await listenWith(createServer(lampServer()), port);
     await expect.poll(() => service.flicker({}).catch(() => undefined)).toEqual({ times: 3 });
+  });
+});
+
+describe('a connection that nobody uses', () => {
+  it('is closed by its caller, before a peer that ends would cut it, whatever the peer promises', { timeout: 30_000 }, async () => {
+    const server = createServer({ keepAliveTimeout: 600_000 }, lampServer());
+    const { address } = await listenWith(server);
+    await lampAt(address).service.look({ id: 'x' });
+    const connections = () => promisify(server.getConnections.bind(server))();
+    expect(await connections()).toBeGreaterThan(0);
+    await expect.poll(connections, { timeout: 25_000 }).toBe(0);
   });
 });
 
