@@ -45,7 +45,8 @@ export const roundTrip = (pool: Dispatcher, options: Dispatcher.DispatchOptions,
     });
   });
 
-const NEVER_ARRIVED = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_CLOSED']);
+/** The last two: a pool that is closed, as what was under way finishes there, and one that has finished. */
+const NEVER_ARRIVED = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED']);
 
 function lostTo({ code = '', message }: NodeJS.ErrnoException): LostCall {
   return new LostCall(`The call was lost (${code || message}).`, !NEVER_ARRIVED.has(code));
