@@ -1,15 +1,13 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Client, type QueryResultRow } from 'pg';
+import type { QueryResultRow } from 'pg';
 import { newId } from '../shared/ids.ts';
 import { isOfOneMachine, type Whereabouts } from '../placement/placement.ts';
+import { connectHome, unreachable } from './home-connection.ts';
 
 /** Milliseconds between looks; a notification is faster, but may be lost with its connection. */
 const LOOK_EVERY = 2_000;
-/** Milliseconds for one statement, or a connection: whoever asks because of a refusal waits no longer. */
-const PATIENCE = 2_000;
-const FAREWELL = 500;
 /** Who was not seen for so long may be gone, and is. */
 const JUST_NOW = '6 seconds';
 const GONE_AFTER = '1 minute';
@@ -77,42 +75,9 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   let others: Other[] = [];
   let place: ((module: string, whereabouts: Whereabouts) => Promise<void>) | undefined;
   let found: { shadowed?: (() => object) | undefined; met?: (() => object) | undefined } = {};
-  let connecting: Promise<Client> | undefined;
   let current: Promise<void> | undefined;
   let next: Promise<void> | undefined;
-
-  const connected = () =>
-    (connecting ??= connect().catch((error: unknown) => {
-      connecting = undefined;
-      throw error;
-    }));
-
-  async function connect(): Promise<Client> {
-    ended.signal.throwIfAborted();
-    const made = clientTo(url);
-    made.once('end', () => (connecting = undefined));
-    made.on('notification', () => void look().catch(() => undefined));
-    try {
-      await made.connect();
-      await made.query('listen kerf_placement');
-      return made;
-    } catch (error) {
-      await made.end().catch(() => undefined);
-      throw error;
-    }
-  }
-
-  /** A server that has gone quiet is asked by another connection the next time. */
-  async function ask<R extends QueryResultRow>(text: string, values: unknown[] = []): Promise<R[]> {
-    const client = await connected();
-    try {
-      return (await client.query<R>(text, values)).rows;
-    } catch (error) {
-      connecting = undefined;
-      void client.end().catch(() => undefined);
-      throw error;
-    }
-  }
+  const home = connectHome(url, () => void look().catch(() => undefined));
 
   const isThis = (module: string, address: string) => address === self?.address && self.modules.includes(module);
   const toWhereabouts = ({ module, held, database_url: database, address, shadow }: Row): Whereabouts => ({
@@ -129,8 +94,8 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   });
 
   async function read(): Promise<Row[]> {
-    others = (await ask<Other & QueryResultRow>(OTHERS, [id])).filter(({ address, machine }) => machine === hostname() || !isOfOneMachine(address));
-    return ask<Row & QueryResultRow>(LOOK);
+    others = (await home.ask<Other & QueryResultRow>(OTHERS, [id])).filter(({ address, machine }) => machine === hostname() || !isOfOneMachine(address));
+    return home.ask<Row & QueryResultRow>(LOOK);
   }
 
   async function lookOnce(): Promise<void> {
@@ -155,7 +120,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
     const reaches = row.held || unreached ? null : next;
     // A later change was told meanwhile, and perhaps is followed already: this one is not said behind it.
     if (followed.get(module) !== mark) return;
-    await ask('update hosts set followed = followed || $2 where id = $1', [id, { [module]: { epoch: Number(row.epoch), reaches } }]);
+    await home.ask('update hosts set followed = followed || $2 where id = $1', [id, { [module]: { epoch: Number(row.epoch), reaches } }]);
     if (unreached) throw unreached;
   }
 
@@ -172,10 +137,10 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   /** A row that somebody deleted, because this process stood still, is filled again. */
   async function beSeen(): Promise<void> {
     if (!self || !isThere) return;
-    const [row] = await ask<{ is_new: boolean }>(SEEN, [id, self.address, hostname(), self.modules, self.edge, found.met?.() ?? {}, process.pid]);
+    const [row] = await home.ask<{ is_new: boolean }>(SEEN, [id, self.address, hostname(), self.modules, self.edge, found.met?.() ?? {}, process.pid]);
     if (row?.is_new) followed.clear();
     const shadowed = found.shadowed?.() ?? {};
-    if (Object.keys(shadowed).length > 0) await ask('update hosts set shadowed = $2 where id = $1', [id, shadowed]);
+    if (Object.keys(shadowed).length > 0) await home.ask('update hosts set shadowed = $2 where id = $1', [id, shadowed]);
   }
 
   async function keepLooking(): Promise<void> {
@@ -209,18 +174,16 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
     look,
     async leave() {
       isThere = false;
-      await ask('delete from hosts where id = $1', [id]).catch(() => undefined);
+      await home.ask(FORGET, [id]).catch(() => undefined);
     },
     async stop() {
-      const client = await connecting?.catch(() => undefined);
       ended.abort();
-      if (!client) return;
-      if (isThere) await client.query('delete from hosts where id = $1', [id]).catch(() => undefined);
-      await Promise.race([client.end().catch(() => undefined), delay(FAREWELL, undefined, { ref: false })]);
+      await home.end(isThere ? { text: FORGET, values: [id] } : undefined);
     },
   };
 }
 
+const FORGET = 'delete from hosts where id = $1';
 const LOOK = 'select module, epoch, held, database_url, address, next_url, shadow from modules';
 const OTHERS = `
   select address, machine, modules from hosts where id <> $1
@@ -231,21 +194,3 @@ const SEEN = `
   )
   insert into hosts (id, address, machine, modules, edge, met, pid) values ($1, $2, $3, $4, $5, $6, $7)
   on conflict (id) do update set seen_at = clock_timestamp(), met = excluded.met returning xmax = 0 as is_new`;
-
-function clientTo(url: string): Client {
-  const client = new Client({ connectionString: url, application_name: 'kerf placement', keepAlive: true, connectionTimeoutMillis: PATIENCE, query_timeout: PATIENCE });
-  client.on('error', () => undefined);
-  return client;
-}
-
-async function unreachable(url: string): Promise<unknown> {
-  const client = clientTo(url);
-  try {
-    await client.connect();
-    return undefined;
-  } catch (error) {
-    return error;
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
