@@ -52,6 +52,12 @@ const LOST = /(Connection terminated( unexpectedly)?|is not queryable)$/;
 const isRefused = (error: unknown) => REFUSED.has((error as { code?: string })?.code ?? '');
 const isOfAPlace = (error: unknown) => isRefused(error) || ENDED.has((error as { code?: string })?.code ?? '') || LOST.test((error as Error)?.message ?? '');
 
+/** As far as its words say: a read that was ended may be asked again, and whether a write was is not known. */
+function isRead(builder: unknown): boolean {
+  const { sql } = (builder as Knex.Raw).toSQL();
+  return /^\s*(select|with)\b/i.test(sql) && !/\b(insert|update|delete|merge|nextval|setval|pg_\w+)\b/i.test(sql);
+}
+
 /** What knex is told of a pool whose address may change: idle connections to another place are given up when they are met. */
 export function movableAddress(first: string) {
   let url = first;
@@ -155,7 +161,8 @@ export function movable(db: Knex, point: (url: string) => void, look: () => Prom
       try {
         return await run();
       } catch (error) {
-        if (forgetsStalePlan(error) || (isRefused(error) && (await pool.hasMoved(error, since)))) return client.runner(builder).run();
+        const hadNoEffect = isRefused(error) || (isOfAPlace(error) && isRead(builder));
+        if (forgetsStalePlan(error) || (hadNoEffect && (await pool.hasMoved(error, since)))) return client.runner(builder).run();
         throw error;
       }
     };

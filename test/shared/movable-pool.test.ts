@@ -131,6 +131,17 @@ describe('a database that refuses', () => {
     expect([runs, await keys(here), await keys(there)]).toEqual([2, [], ['one', 'two']]);
   });
 
+  it('and ends a read and a write by themselves, has the read run again and nobody guess about the write', async () => {
+    look = moveThere;
+    await there.admin.query(`insert into edge.rate_limits (key, points) values ('there', 1)`);
+    await here.admin.query('begin; lock table edge.rate_limits');
+    const both = Promise.allSettled([db('rate_limits').pluck('key'), insert('one')]);
+    const waiting = `from pg_locks where relation = 'edge.rate_limits'::regclass and not granted`;
+    await expect.poll(async () => (await here.admin.query(`select pid ${waiting}`)).rowCount).toBe(2);
+    await here.admin.query(`select pg_terminate_backend(pid, 5000) ${waiting}; commit`);
+    expect(await both).toMatchObject([{ value: ['there'] }, { reason: { code: '57P01' } }]);
+  });
+
   it('and refuses a script in the middle of its transaction, leaves nobody that connection', async () => {
     await fence(here);
     await expect(rows(db, 'begin; select * from rate_limits; commit')).rejects.toMatchObject({ code: '42501' });
