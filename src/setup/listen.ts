@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Tls } from '../placement/tls.ts';
+import { PROTOCOL_STATUS, type ProtocolReason } from '../shared/seam/protocol.ts';
 import { ConfigError } from './config-error.ts';
 
 export interface Listening {
@@ -40,8 +41,10 @@ interface Where {
 const FAREWELL = 500;
 const LOOK_EVERY = 25;
 
+/** In the words of docs/seam-protocol.md, so that another process with the module may be asked meanwhile. */
 const NOT_YET: RequestListener = (_req, res) => {
-  res.writeHead(503, { 'retry-after': '1' }).end();
+  const body = JSON.stringify({ code: 'protocol', reason: 'starting' satisfies ProtocolReason, message: 'This process is starting.' });
+  res.writeHead(PROTOCOL_STATUS.starting, { 'retry-after': '1', 'content-type': 'application/json', 'content-length': body.length }).end(body);
 };
 
 /** Takes a port, so that the address is known before anything is set up behind it. */

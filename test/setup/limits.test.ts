@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Client } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { neverBegan } from '../../src/placement/addresses.ts';
 import { listen, type Listening } from '../../src/setup/listen.ts';
 import { contractHash } from '../../src/shared/contract.ts';
 import { CONTRACT_HEADER, LARGEST_ANSWER, LARGEST_REQUEST, pathOf } from '../../src/shared/seam/protocol.ts';
@@ -17,6 +18,16 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([inside.close(100), hasty.close(100)]));
 afterEach(closeAll);
+
+it('takes no call before it serves, and says so: the caller may ask elsewhere, whatever it asks for', async () => {
+  const starting = await listen(where);
+  const { service, refusal } = lampAt(starting.address);
+  expect(await service.flicker({}).catch(neverBegan)).toBe(true);
+  expect(refusal()).toBeUndefined();
+  starting.serve(lampServer());
+  await expect.poll(() => service.flicker({}).catch(() => undefined)).toEqual({ times: 3 });
+  await starting.close(100, 0);
+});
 
 /** What a sender gets that says no more than this: the first line of the answer, once the connection has ended. */
 async function answerTo(text: string): Promise<string> {

@@ -105,6 +105,8 @@ export function client<C extends Contract>(contract: C, { from, address, below, 
   async function assertFits(): Promise<void> {
     const result = comparing ? withinTime(check(), timeLeft()) : check();
     await result.catch((error: unknown) => {
+      // What was lost is the comparison: the call behind it has not been sent.
+      if (error instanceof LostCall) throw new LostCall(error.why, false);
       if (!(error instanceof ContractMismatch)) throw error;
       log.error({ err: error, module }, 'calls are refused until the contracts fit');
       throw unavailable();
@@ -199,7 +201,7 @@ export function client<C extends Contract>(contract: C, { from, address, below, 
 
   /** The log hears of it when it changes, not at every try. */
   function lostOrRefused(path: string, refusal: ProtocolReason, detail: string): LostCall | RefusedCall {
-    if (refusal === 'deadline_exceeded') return new LostCall(`${module} answered ${refusal}.`, true);
+    if (refusal === 'deadline_exceeded' || refusal === 'starting') return new LostCall(`${module} answered ${refusal}.`, refusal !== 'starting');
     const told = `${path} ${refusal} ${detail}`;
     if (refused?.told !== told) log.error({ module, address, path, reason: refusal, detail }, 'the other side does not take calls of this process');
     refused = { refusal, told };

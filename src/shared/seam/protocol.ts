@@ -35,6 +35,7 @@ export const PROTOCOL_STATUS = {
   too_large: 413,
   unsupported_media_type: 415,
   contract_violation: 422,
+  starting: 503,
   deadline_exceeded: 504,
 } as const;
 export type ProtocolReason = keyof typeof PROTOCOL_STATUS;

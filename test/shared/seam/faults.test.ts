@@ -55,6 +55,17 @@ describe('a lost connection', () => {
   });
 });
 
+describe('a comparison of contracts that is lost', () => {
+  it('leaves the call behind it unsent, so that it is made again whatever it does', async () => {
+    const { service, asked } = createLamp();
+    const real = lampServer({ service });
+    let comparisons = 0;
+    const { address } = await listenTo((req, res) => (req.method === 'GET' && (comparisons += 1) === 1 ? void req.socket.resetAndDestroy() : real(req, res)));
+    expect(await lampAt(address).service.flicker({})).toEqual({ times: 3 });
+    expect([comparisons, asked]).toEqual([2, ['flicker']]);
+  });
+});
+
 describe('a connection that nobody uses', () => {
   it('is closed by its caller, before a peer that ends would cut it, whatever the peer promises', { timeout: 30_000 }, async () => {
     const server = createServer({ keepAliveTimeout: 600_000 }, lampServer());
