@@ -201,7 +201,7 @@ describe('a target that falls behind', () => {
     const stop = new AbortController();
     const lags: Progress[] = [];
     const say = (progress: Progress) => void (progress.phase === 'hold' && lags.push(progress) && stop.abort());
-    await expect(move(wishing({ signal: stop.signal, say }), 'extract')).rejects.toThrow('Stopped behind "compare"');
+    await expect(move(wishing({ signal: stop.signal, say }), 'extract')).rejects.toThrow('Stopped behind "shadow"');
     expect(lags).toEqual([{ module: 'coupon', phase: 'hold', over: false, lag: expect.any(Number) }]);
     expect(await rows(pair.source, 'select held from placement.modules')).toEqual([{ held: false }]);
     await release();
