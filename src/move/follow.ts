@@ -94,7 +94,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
   });
 
   async function read(): Promise<Row[]> {
-    others = (await home.ask<Other & QueryResultRow>(OTHERS, [id])).filter(({ address, machine }) => machine === hostname() || !isOfOneMachine(address));
+    others = (await home.ask<Other & QueryResultRow>(OTHERS, [id])).filter(({ address, machine }) => URL.canParse(address) && (machine === hostname() || !isOfOneMachine(address)));
     return home.ask<Row & QueryResultRow>(LOOK);
   }
 
@@ -147,8 +147,8 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
     let wellSince = true;
     while (!ended.signal.aborted) {
       try {
-        await beSeen();
-        await look();
+        // Where nothing can be written, on a disk that is full perhaps, it is followed none the less.
+        await beSeen().finally(look);
         if (!wellSince) log.info('the placement is followed again');
         wellSince = true;
       } catch (error) {
@@ -168,7 +168,7 @@ export function createFollower({ url, self, withRole, log }: FollowerOptions): F
     },
     appear() {
       isThere = true;
-      void beSeen().then(look).catch(() => undefined);
+      void beSeen().finally(look).catch(() => undefined);
     },
     hosts: (module) => [...new Set(others.filter(({ modules, address }) => modules.includes(module) && !isThis(module, address)).map(({ address }) => address))],
     look,

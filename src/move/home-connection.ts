@@ -14,47 +14,47 @@ export interface HomeConnection {
 
 export function connectHome(url: string, heard: () => void): HomeConnection {
   let hasEnded = false;
-  let connecting: Promise<Client> | undefined;
+  let current: { client: Client; ready: Promise<unknown> } | undefined;
+  /** the current one, and those that were given up and have not ended yet */
+  const open = new Set<Client>();
 
-  const connected = () =>
-    (connecting ??= connect().catch((error: unknown) => {
-      connecting = undefined;
-      throw error;
-    }));
-
-  async function connect(): Promise<Client> {
+  function connected(): NonNullable<typeof current> {
     if (hasEnded) throw new Error('The placement is followed no more.');
-    const made = clientTo(url);
-    made.once('end', () => (connecting = undefined));
-    made.on('notification', heard);
-    try {
-      await made.connect();
-      await made.query('listen kerf_placement');
-      return made;
-    } catch (error) {
-      await made.end().catch(() => undefined);
-      throw error;
-    }
+    if (current) return current;
+    const client = clientTo(url);
+    const made = { client, ready: client.connect().then(() => client.query('listen kerf_placement')) };
+    open.add(client);
+    client.once('end', () => {
+      open.delete(client);
+      forget(made);
+    });
+    client.on('notification', heard);
+    return (current = made);
   }
+
+  /** A newer one stays. */
+  const forget = (made: typeof current) => {
+    if (current === made) current = undefined;
+  };
 
   return {
     /** A server that has gone quiet is asked by another connection the next time. */
     async ask<R extends QueryResultRow>(text: string, values: unknown[] = []) {
-      const client = await connected();
+      const made = connected();
       try {
-        return (await client.query<R>(text, values)).rows;
+        await made.ready;
+        return (await made.client.query<R>(text, values)).rows;
       } catch (error) {
-        connecting = undefined;
-        void client.end().catch(() => undefined);
+        forget(made);
+        void made.client.end().catch(() => undefined);
         throw error;
       }
     },
     async end(last) {
       hasEnded = true;
-      const client = await connecting?.catch(() => undefined);
-      if (!client) return;
-      if (last) await client.query(last).catch(() => undefined);
-      await Promise.race([client.end().catch(() => undefined), delay(FAREWELL, undefined, { ref: false })]);
+      const made = current;
+      await made?.ready.then(() => last && made.client.query(last)).catch(() => undefined);
+      await Promise.race([Promise.allSettled([...open].map((client) => client.end())), delay(FAREWELL, undefined, { ref: false })]);
     },
   };
 }

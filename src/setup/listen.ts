@@ -81,7 +81,8 @@ export async function listen({ host, port, preferred, variable, hostVariable = '
     const taking = (server.address() as AddressInfo).port;
     return {
       port: taking,
-      address: `${isTls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${taking}`,
+      // A zone is one machine's own word for a network, and has no place in an address.
+      address: `${isTls ? 'https' : 'http'}://${host.includes(':') ? `[${host.split('%')[0]}]` : host}:${taking}`,
       serve: (next) => void (app = next),
       close,
     };

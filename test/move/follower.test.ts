@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFollower, type Follower } from '../../src/move/follow.ts';
+import { connectHome } from '../../src/move/home-connection.ts';
 import type { Whereabouts } from '../../src/placement/placement.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createLogger } from '../../src/shared/telemetry.ts';
@@ -95,10 +96,56 @@ describe('a follower', () => {
     expect(follower.hosts('coupon')).toEqual(['http://10.0.0.5:3001', 'http://127.0.0.1:2']);
   });
 
+  it('passes over an address that nobody can read', async () => {
+    const follower = createTestFollower();
+    for (const address of ['http://::1:3921', 'http://[fe80::1%eth0]:3921', 'http://10.0.0.5:3001']) {
+      await home.admin.query(`insert into placement.hosts (id, address, machine, modules, edge) values ($1, $2, 'another-machine', '{coupon}', false)`, [newId(), address]);
+    }
+    await follower.look();
+    expect(follower.hosts('coupon')).toEqual(['http://10.0.0.5:3001']);
+  });
+
+  it('follows where it cannot show itself', async () => {
+    await home.admin.query(`revoke insert on placement.hosts from ${new URL(home.database.url('placement')).username}`);
+    await place(true);
+    const told: Whereabouts[] = [];
+    const follower = createTestFollower();
+    follower.appear();
+    follower.follow(async (_, whereabouts) => void told.push(whereabouts));
+    await expect.poll(() => told, { timeout: 15_000 }).toContainEqual({ held: true });
+  });
+
+  it('does not say that it has followed an earlier change once it has followed a later one', async () => {
+    const earlier = Promise.withResolvers<void>();
+    const follower = createTestFollower();
+    follower.follow((_, { held }) => (held ? earlier.promise : Promise.resolve()));
+    follower.appear();
+    await expect.poll(async () => (await hosts()).length, { timeout: 15_000 }).toBe(1);
+    await place(true);
+    await follower.look();
+    await place(false);
+    await expect.poll(hosts, { timeout: 15_000 }).toEqual([2]);
+    earlier.resolve();
+    await follower.look();
+    expect(await hosts()).toEqual([2]);
+  });
+
   it('looks for all who ask, over one connection', async () => {
     const follower = createTestFollower();
     await Promise.all(Array.from({ length: 50 }, () => follower.look()));
     expect(await connections()).toBe(1);
+  });
+
+  it('lets go of a connection that is lost, and of no other that was made since', async () => {
+    const connection = connectHome(home.database.url('placement'), () => undefined);
+    const waiting = connection.ask('select pg_sleep(60)').catch(() => connection.ask('select'));
+    const asking = `from pg_stat_activity where query = 'select pg_sleep(60)' and datname = current_database()`;
+    await expect.poll(async () => (await home.admin.query(`select pg_terminate_backend(pid) ${asking}`)).rowCount).toBe(1);
+    await waiting;
+    await connection.ask('select');
+    expect(await connections()).toBe(1);
+    await connection.end();
+    await expect.poll(connections).toBe(0);
   });
 
   it('waits for no database that has gone quiet, neither to look nor to end', async () => {
