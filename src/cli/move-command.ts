@@ -1,12 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { MODULES } from '../calls.ts';
-import { type Config, isPeerAddress, ownEnvironment, readConfig } from '../config.ts';
+import { type Config, isDatabaseAddress, isPeerAddress, ownEnvironment, readConfig } from '../config.ts';
 import { diff, end, look, move, pause, type Wishes } from '../move/command.ts';
 import type { ComparedTable } from '../move/compare.ts';
-import { type Direction, type Figures, HOLDING, keptUntil, type Move, openMoves, UNTIL_FLIP } from '../move/journal.ts';
+import { type Direction, type Figures, keptUntil, type Move, openMoves, UNTIL_FLIP } from '../move/journal.ts';
 import type { Progress } from '../move/running.ts';
 import { closeSite, openSite } from '../move/site.ts';
-import { byHand, endApart, freeAddress, isRunning, startApart } from '../setup/apart.ts';
+import { byHand, endApart, freeAddress, startApart } from '../setup/apart.ts';
 import { readinessOf, refusalAt } from './before-a-move.ts';
 import type { ShadowReport } from '../shared/seam/mirror.ts';
 import { ConfigError } from '../setup/config-error.ts';
@@ -36,7 +36,7 @@ const peer = (text: string) => {
   return text;
 };
 const database = (text: string) => {
-  if (!/^postgres(ql)?:\/\/.+/.test(text) || !URL.canParse(text)) throw new InvalidArgumentError('It must look like postgres://user:password@host:5432/database.');
+  if (!isDatabaseAddress(text)) throw new InvalidArgumentError('It must look like postgres://user:password@host:5432/database, with neither user nor password behind a question mark.');
   return text;
 };
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -174,7 +174,7 @@ const withWishes = (module: string, { to, from, database: named, at, keepReverse
       keepReverse,
       ...(shadowPercent !== undefined && { shadow: { percent: shadowPercent, milliseconds: shadowFor } }),
       signal: stop.signal,
-      host: { ...(!at && { start }), isRunning, end: endApart, refusal: (address) => refusalAt(address, module, secret, config) },
+      host: { ...(!at && { start }), end: endApart, refusal: (address) => refusalAt(address, module, secret, config) },
       say: (progress) => say(json ? JSON.stringify(progress) : lineOf(progress)),
     });
   });
@@ -202,19 +202,19 @@ function sayPlan({ blockers, notes }: Awaited<ReturnType<typeof look>>, json: bo
 const reportOf = (move: Move) => {
   const { module, direction, from, to, address, phase, detail, error, startedAt, endedAt } = move;
   return {
-    module, direction, from, to, address, phase, progress: detail.progress, error, startedAt, endedAt, keptUntil: keptUntil(move),
+    module, direction, from, to, address, phase, held: move.held, progress: detail.progress, error, startedAt, endedAt, keptUntil: keptUntil(move),
     pause: detail.pause, met: detail.met, tries: detail.tries, rows: detail.comparison?.rows, ended: detail.ended, process: detail.process, shadowed: detail.shadowed,
   };
 };
 
 function statusOf(move: Move): string {
-  const { module, direction, from, to, phase, detail, error } = move;
+  const { module, direction, from, to, phase, held, detail, error } = move;
   const until = keptUntil(move);
   return [
     `${module}: ${direction} from ${from} to ${to}, "${phase}" is over`,
     detail.progress && `${figuresOf(detail.progress)}, ${Math.round((Date.now() - detail.progress.at) / 1_000)} s ago`,
     detail.paused && UNTIL_FLIP.includes(phase) && 'it is paused',
-    HOLDING.includes(phase) && `processes hold: if no command is at it, run "kerf ${direction} ${module}" at once`,
+    held && `processes hold: if no command is at it, run "kerf ${direction} ${module}" at once`,
     error !== null && `it stopped: ${error}`,
     until && `the way back is kept until ${until.toISOString()}${until.getTime() < Date.now() ? `, so it is time for "kerf move complete ${module} --due"` : ''}`,
   ].filter(Boolean).join('; ');

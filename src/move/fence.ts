@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { escapeIdentifier } from 'pg';
-import { atOnce, loginRole, lookUntil, markTable, rows, type Site, spaceList, spaces } from './site.ts';
+import { ask, atOnce, loginRole, lookUntil, markTable, rows, type Site, spaceList, spaces } from './site.ts';
 
 /** What a module's login role may do with one table, column or sequence. */
 export interface Right {
@@ -19,7 +19,7 @@ export const readRights = (site: Site): Promise<Right[]> =>
      from pg_class c join pg_namespace n on n.oid = relnamespace
      cross join lateral (select null as column_name, relacl as acl union all select quote_ident(attname), attacl from pg_attribute where attrelid = c.oid) as granted
      cross join lateral aclexplode(acl)
-     where nspname = any($1) and grantee = $2::regrole
+     where nspname = any($1) and grantee = to_regrole($2)
      group by 1, 2, 3 order by 2, 3`,
     [spaces(site), loginRole(site)],
   );
@@ -31,13 +31,13 @@ export async function giveRights(site: Site, rights: readonly Right[]): Promise<
   const grants = rights
     .filter(({ name }) => names.has(name))
     .map(({ kind, name, column, privileges }) => `grant ${privileges.map((privilege) => (column ? `${privilege} (${column})` : privilege)).join(', ')} on ${kind} ${name} to ${escapeIdentifier(loginRole(site))};`);
-  await atOnce(site, () => site.client.query(grants.join('\n')));
+  await atOnce(site, () => ask(site, grants.join('\n')));
 }
 
 /** From here on a statement of the role fails with 42501, unless its transaction began before: see `fence`. */
 export async function takeRights(site: Site): Promise<void> {
   const [tables, role] = [spaceList(site), escapeIdentifier(loginRole(site))];
-  await site.client.query(`revoke all on all tables in schema ${tables} from ${role}; revoke all on all sequences in schema ${tables} from ${role}`);
+  await ask(site, `revoke all on all tables in schema ${tables} from ${role}; revoke all on all sequences in schema ${tables} from ${role}`);
 }
 
 export interface Fence {

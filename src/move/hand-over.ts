@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '../setup/config-error.ts';
 import type { Met } from '../shared/movable-pool.ts';
 import { advanceSequences, caughtUp, fence, giveRights, mark } from './fence.ts';
-import { type Change, liveHosts, metSince, metSoFar, placeOf, shownSince } from './journal.ts';
-import { apartIsThere } from './prepare.ts';
-import { endApart, letGo, note, type Running, stopIfTold, tell, TRIED_FROM } from './running.ts';
+import { type Change, liveHosts, metSince, metSoFar, shownSince } from './journal.ts';
+import { apartIsThere, everybodyReaches } from './prepare.ts';
+import { endApart, letGo, letGoToTryAgain, note, pauseOf, type Running, stopIfTold, tell, TRIED_FROM } from './running.ts';
 import { lookUntil, rows } from './site.ts';
 import { endStream, lag } from './stream.ts';
 
@@ -18,8 +18,8 @@ const MOST_TRIES = 5;
 
 /** What an earlier try has held is let go first: shoppers do not wait for this one. */
 export async function hold(run: Running): Promise<Change> {
+  if (run.move.held) await letGo(run);
   const { home, from, to, move } = run;
-  if ((await placeOf(home, move.module)).held) await letGo(run);
   const tries = (move.detail.tries ?? 0) + 1;
   if (tries > MOST_TRIES) {
     await note(run, { detail: { tries: 0 } });
@@ -27,6 +27,7 @@ export async function hold(run: Running): Promise<Change> {
   }
   if (tries > 1) await delay(tries * 1_000);
   await apartIsThere(run);
+  await everybodyReaches(run);
   const isClose = await lookUntil(CLOSE_WITHIN, async () => {
     if (await caughtUp(to, await mark(from), CLOSE)) return true;
     const { bytes = 0 } = (await lag({ from, to })) ?? {};
@@ -45,8 +46,12 @@ export async function fenceSource({ home, from, move }: Running): Promise<Change
 }
 
 /** Too late: it is tried again. */
-export async function catchUp({ from, to }: Running): Promise<Change | void> {
-  if (!(await caughtUp(to, await mark(from), CATCH_UP_WITHIN))) return { phase: TRIED_FROM };
+export async function catchUp(run: Running): Promise<Change | void> {
+  const { from, to } = run;
+  if (!(await caughtUp(to, await mark(from), CATCH_UP_WITHIN))) {
+    await letGoToTryAgain(run);
+    return { phase: TRIED_FROM };
+  }
   await advanceSequences(from, to);
   // What a follower was seen to have is on its disk once something that was committed after it is.
   await mark(to);
@@ -58,7 +63,7 @@ export async function flip({ move: { direction, to, address } }: Running): Promi
 
 export async function open({ to, move }: Running): Promise<Change> {
   await giveRights(to, move.rights);
-  return { place: { held: false }, detail: { pause: Date.now() - (move.detail.heldAt ?? Date.now()) } };
+  return { place: { held: false }, detail: pauseOf(move) };
 }
 
 /** Processes say every two seconds what their flows met. */
@@ -71,5 +76,5 @@ export async function settle(run: Running): Promise<Change> {
   const { home, from, to, move } = run;
   await lookUntil(HEAR_WITHIN, async () => (await liveHosts(home, move.module)).every(({ epoch }) => epoch >= move.epoch) || undefined);
   await endStream({ from, to });
-  return { detail: { settledAt: Date.now(), met: await metIn(run), ...(move.direction === 'fold' && endApart(run)) } };
+  return { detail: { settledAt: Date.now(), met: await metIn(run), ...(move.direction === 'fold' && (await endApart(run))) } };
 }

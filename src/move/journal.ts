@@ -41,7 +41,7 @@ export interface Detail {
   /** how often hosts were told to hold, and when they were last, in milliseconds since 1970 */
   tries?: number;
   heldAt?: number;
-  /** milliseconds from being told to hold until being told to go on */
+  /** milliseconds from being told to hold until being told to go on: the longest of all tries */
   pause?: number;
   /** transactions that the fence ended */
   ended?: number;
@@ -76,15 +76,15 @@ export interface Move {
   phase: Phase;
   rights: Right[];
   epoch: number;
+  /** whether hosts are told to hold: shoppers wait */
+  held: boolean;
   detail: Detail;
   error: string | null;
   startedAt: Date;
   endedAt: Date | null;
 }
 
-/** Behind these, hosts hold, and can still be let go. */
-export const HOLDING: readonly Phase[] = ['hold', 'fence', 'catch up'];
-export const UNTIL_FLIP: readonly Phase[] = ['preflight', 'prepare', 'copy', 'compare', 'shadow', ...HOLDING, 'cancelling'];
+export const UNTIL_FLIP: readonly Phase[] = ['preflight', 'prepare', 'copy', 'compare', 'shadow', 'hold', 'fence', 'catch up', 'cancelling'];
 
 /** When the time of the way back is over; undefined: not by itself. */
 export function keptUntil({ phase, detail: { keepReverse, settledAt } }: Move): Date | undefined {
@@ -109,13 +109,20 @@ export interface Change {
   ended?: boolean;
 }
 
-const MOVE = `id, module, direction, from_database as "from", to_database as "to", address, phase, rights, epoch::float8 as epoch, detail, error, started_at as "startedAt", ended_at as "endedAt"`;
+const HELD = 'coalesce((select held from placement.modules where modules.module = moves.module), false)';
+const MOVE = `id, module, direction, from_database as "from", to_database as "to", address, phase, rights, epoch::float8 as epoch, ${HELD} as held, detail, error, started_at as "startedAt", ended_at as "endedAt"`;
 
 /** Moves that have not ended. A move whose way back is still there has not. */
 export const openMoves = (home: Site): Promise<Move[]> => rows<Move>(home, `select ${MOVE} from placement.moves where ended_at is null order by module`);
 
 export async function openMove(home: Site, module: string): Promise<Move | undefined> {
   return (await openMoves(home)).find((move) => move.module === module);
+}
+
+/** The process apart that a command started at this address and none has ended, by the last move that knew of it. */
+export async function startedAt(home: Site, module: string, address: string): Promise<NonNullable<Detail['process']> | null> {
+  const [last] = await rows<{ process: NonNullable<Detail['process']> | null }>(home, `select detail -> 'process' as process from placement.moves where module = $1 and address = $2 order by started_at desc limit 1`, [module, address]);
+  return last?.process ?? null;
 }
 
 /** A new move, in place of the one whose way back it takes. */

@@ -1,8 +1,8 @@
 import { cancel, complete } from './ending.ts';
 import { catchUp, fenceSource, flip, hold, open, settle } from './hand-over.ts';
-import { type Change, HOLDING, type Phase } from './journal.ts';
+import { type Change, type Phase, UNTIL_FLIP } from './journal.ts';
 import { compare, copy, prepare } from './prepare.ts';
-import { letGo, note, type Running, stopIfTold, TRIED_FROM } from './running.ts';
+import { letGoToTryAgain, note, type Running, stopIfTold } from './running.ts';
 import { shadow } from './shadow.ts';
 
 /** In their order; each may be done again. Its phase is recorded behind it, at once with what it answers. */
@@ -39,9 +39,6 @@ const stepBehind = (phase: Phase) => STEPS[STEPS.findIndex(([name]) => name === 
 
 /** Nobody waits for a command that has ended. Where a session was lost, nothing can be said: the next command goes on. */
 async function withdraw(run: Running, { message }: Error): Promise<void> {
-  if (HOLDING.includes(run.move.phase)) {
-    await note(run, { phase: TRIED_FROM });
-    await letGo(run);
-  }
+  if (run.move.held && UNTIL_FLIP.includes(run.move.phase)) await letGoToTryAgain(run);
   await note(run, { error: message });
 }

@@ -1,6 +1,6 @@
 import { ConfigError } from '../setup/config-error.ts';
 import { giveRights } from './fence.ts';
-import { type Change, type Detail, type Figures, HOLDING, isPaused, type Move, type Phase, record, UNTIL_FLIP } from './journal.ts';
+import { type Change, type Detail, type Figures, isPaused, liveHosts, type Move, type Phase, record, UNTIL_FLIP } from './journal.ts';
 import type { Site } from './site.ts';
 
 /** A move and the sessions in which one command works on it, and which it never opens again. */
@@ -19,7 +19,6 @@ export interface Running {
 /** How the process apart is started and ended, where that is for the command to do. */
 export interface ApartHost {
   start?(address: string): Promise<NonNullable<Detail['process']>>;
-  isRunning(process: NonNullable<Detail['process']>): boolean;
   end(process: NonNullable<Detail['process']>): boolean;
   /** why the module cannot be called there, and what to do */
   refusal(address: string): Promise<string | undefined>;
@@ -31,11 +30,15 @@ export interface Progress extends Figures {
   over: boolean;
 }
 
+/** Milliseconds for a server to answer a statement while shoppers wait. */
+const ANSWER_WITHIN = 5_000;
+
 /** The phase before hosts hold: where that was too long, it goes on behind this one. */
 export const TRIED_FROM: Phase = 'shadow';
 
 export async function note(run: Running, { detail, ...change }: Change): Promise<void> {
   run.move = await record(run.home, run.move, { ...change, detail: { ...detail, ...(change.phase && { progress: null }) } });
+  for (const site of [run.home, run.from, run.to]) site.within = run.move.held ? ANSWER_WITHIN : undefined;
   if (change.phase) run.say({ module: run.move.module, phase: change.phase, over: true });
 }
 
@@ -54,18 +57,29 @@ export function pace(done: number, milliseconds: number, { rows, ofRows }: { row
 
 export async function letGo(run: Running): Promise<void> {
   await giveRights(run.from, run.move.rights);
-  await note(run, { place: { held: false } });
+  await note(run, { place: { held: false }, detail: pauseOf(run.move) });
 }
 
-/** Where hosts hold, it goes on: that is over sooner. Behind the flip nobody can pause it. */
+/** What undoes is recorded before its first step: nobody goes on forwards from the middle of it. */
+export async function letGoToTryAgain(run: Running): Promise<void> {
+  await note(run, { phase: TRIED_FROM });
+  await letGo(run);
+}
+
+export const pauseOf = ({ held, detail: { pause = 0, heldAt = Date.now() } }: Move): Detail => (held ? { pause: Math.max(pause, Date.now() - heldAt) } : {});
+
+/** Where hosts hold, it goes on, or lets go: that is over sooner. Behind the flip nobody can pause it. */
 export async function stopIfTold({ signal, home, move }: Running): Promise<void> {
-  const { module, phase, direction } = move;
-  if (HOLDING.includes(phase)) return;
+  const { module, phase, direction, held } = move;
+  if (held) return;
   const isPausing = UNTIL_FLIP.includes(phase) && (await isPaused(home, move));
   if (!signal.aborted && !isPausing) return;
   throw new ConfigError(`${isPausing ? 'Paused' : 'Stopped'} behind "${phase}": "kerf ${direction} ${module}" goes on from there${UNTIL_FLIP.includes(phase) ? `, and "kerf move cancel ${module}" takes it back` : ''}.`);
 }
 
-export function endApart({ apart, move: { detail } }: Running): Detail {
-  return detail.process && apart.end(detail.process) ? { process: null } : {};
+/** Only while it shows itself where it was started: its number may have gone to another process since. */
+export async function endApart({ home, apart, move: { module, address, detail } }: Running): Promise<Detail> {
+  const started = detail.process;
+  const shown = started && (await liveHosts(home, module)).some((host) => host.address === address && host.pid === started.pid && host.machine === started.machine);
+  return shown && apart.end(started) ? { process: null } : {};
 }

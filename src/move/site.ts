@@ -1,4 +1,4 @@
-import { Client, escapeIdentifier } from 'pg';
+import { Client, escapeIdentifier, type QueryResult, type QueryResultRow } from 'pg';
 import { schemasOf } from '../shared/statements.ts';
 
 /** One of the two databases of a move, with an administrator's connection that is open. */
@@ -7,6 +7,8 @@ export interface Site {
   /** postgres:// address of the administrator, by which the other site's server reaches this one too */
   url: string;
   client: Client;
+  /** milliseconds for each answer; absent: as long as it takes */
+  within?: number | undefined;
 }
 
 /**
@@ -29,25 +31,35 @@ export async function openSite(url: string, module: string): Promise<Site> {
 export function withoutUser(url: string): string {
   const bare = new URL(url);
   bare.username = bare.password = '';
+  for (const name of ['user', 'password']) if (bare.searchParams.has(name)) bare.searchParams.delete(name);
   return bare.toString();
 }
 
 export const closeSite = ({ client }: Site): Promise<void> => client.end().catch(() => undefined);
 
-export async function rows<Row extends object>({ client }: Site, sql: string, values: unknown[] = []): Promise<Row[]> {
-  const result = await client.query<Row>(sql, values);
-  return result.rows;
+/** One that has no answer in time ends the session: as nothing is said to that server any more, nothing can happen there later. */
+export async function ask<Row extends QueryResultRow>({ client, url, within }: Site, sql: string, values: unknown[] = []): Promise<QueryResult<Row>> {
+  const answer = client.query<Row>(sql, values);
+  if (within === undefined) return answer;
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    void client.end();
+    reject(new Error(`${withoutUser(url)} did not answer within ${within} ms.`));
+  }, within);
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
 
+export const rows = async <Row extends object>(site: Site, sql: string, values?: unknown[]): Promise<Row[]> => (await ask<Row>(site, sql, values)).rows;
+
 /** Runs the statements in one transaction; `work` may throw to take them back. */
-export async function atOnce<T>({ client }: Site, work: () => Promise<T>): Promise<T> {
-  await client.query('begin');
+export async function atOnce<T>(site: Site, work: () => Promise<T>): Promise<T> {
+  await ask(site, 'begin');
   try {
     const result = await work();
-    await client.query('commit');
+    await ask(site, 'commit');
     return result;
   } catch (error) {
-    await client.query('rollback').catch(() => undefined);
+    await ask(site, 'rollback').catch(() => undefined);
     throw error;
   }
 }

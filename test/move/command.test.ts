@@ -60,7 +60,7 @@ const wishing = (wishes: Partial<Wishes> = {}): Wishes => ({
   apart: pair.target.url,
   address: async () => APART,
   secret: TEST_SECRET,
-  host: { isRunning: () => true, end: () => true, refusal: async () => undefined },
+  host: { end: () => true, refusal: async () => undefined },
   readiness: async () => ({ blockers: [], notes: [] }),
   signal: new AbortController().signal,
   say: () => undefined,
@@ -75,13 +75,16 @@ async function unfollowed(site: Site, sql: string, id: string): Promise<void> {
   await rows(site, 'select pg_replication_origin_session_reset()');
   await rows(site, `select pg_replication_origin_drop('elsewhere')`);
 }
+const killing = (behind: string) => ({ phase, over }: Progress) => {
+  if (phase === behind && over) throw new Error('killed');
+};
 const written = async (site: Site) => (await rows(site, 'select from coupon.inbox')).length;
 
 describe('a move that is not to begin', () => {
   it('says so of a module that is not ready, and of an address where it is not', async () => {
     const wishes = wishing({
       readiness: async (internal) => ({ blockers: [`Not by ${internal}.`], notes: ['Half seen.'] }),
-      host: { isRunning: () => true, end: () => true, refusal: async (address) => `Nobody at ${address}.` },
+      host: { end: () => true, refusal: async (address) => `Nobody at ${address}.` },
     });
     const blockers = ['Not by http://127.0.0.1:2.', `Nobody at ${APART}.`];
     expect(await look(wishes, 'extract')).toEqual({ blockers, notes: ['Half seen.', expect.stringMatching(/^Whether all 2 processes/)] });
@@ -93,15 +96,33 @@ describe('a move that is not to begin', () => {
 describe('the process apart', () => {
   it('is ended by a fold, also where the command that started it died before it could write that down', async () => {
     const ended: unknown[] = [];
-    const hosting = { start: () => Promise.reject(new Error('It is there.')), isRunning: () => true, end: (apart: unknown) => ended.push(apart) > 0, refusal: async () => undefined };
+    const hosting = { start: () => Promise.reject(new Error('It is there.')), end: (apart: unknown) => ended.push(apart) > 0, refusal: async () => undefined };
     await move(wishing({ host: hosting }), 'extract');
+    await end(wishing(), 'complete');
     await move(wishing({ host: hosting }), 'fold');
     expect(ended).toEqual([{ pid: process.pid, machine: hostname() }]);
   });
 
+  it('is not what has its number by now, which nobody ends', async () => {
+    const told = vi.fn<() => boolean>();
+    const hosting = { start: () => Promise.reject(new Error('It is there.')), end: told, refusal: async () => undefined };
+    await move(wishing({ host: hosting }), 'extract');
+    await rows(pair.source, `update placement.moves set detail = jsonb_set(detail, '{process,pid}', '1')`);
+    await move(wishing({ host: hosting }), 'fold');
+    expect(told).not.toHaveBeenCalled();
+  });
+
+  it('is not started here by a command that goes on with one which was to find it elsewhere', async () => {
+    const elsewhere = { address: async () => 'http://127.0.0.1:4', host: { end: () => true, refusal: async () => undefined } };
+    await expect(move(wishing(elsewhere), 'extract')).rejects.toThrow('No process with coupon shows itself at http://127.0.0.1:4: start it there');
+    const start = vi.fn<() => Promise<never>>();
+    await expect(move(wishing({ host: { ...elsewhere.host, start } }), 'extract')).rejects.toThrow('start it there');
+    expect(start).not.toHaveBeenCalled();
+  });
+
   it('is left alone by a fold where a person started it', async () => {
     const end = vi.fn<() => boolean>();
-    const hosting = { isRunning: () => true, end, refusal: async () => undefined };
+    const hosting = { end, refusal: async () => undefined };
     await move(wishing({ host: hosting }), 'extract');
     await move(wishing({ host: hosting }), 'fold');
     expect(end).not.toHaveBeenCalled();
@@ -210,6 +231,59 @@ describe('a target that falls behind', () => {
   });
 });
 
+describe('while hosts hold', () => {
+  const stand = async () => {
+    const rights = await Promise.all([readRights(pair.source), readRights(pair.target)]);
+    return { held: (await openMove(pair.source, 'coupon'))!.held, rights: rights.map(({ length }) => length > 0) };
+  };
+
+  it('a command that is told to stop behind the flip first opens the target', async () => {
+    const stop = new AbortController();
+    await expect(move(wishing({ signal: stop.signal, say: ({ phase, over }) => void (phase === 'flip' && over && stop.abort()) }), 'extract')).rejects.toThrow('Stopped behind "open"');
+    expect(await stand()).toEqual({ held: false, rights: [false, true] });
+  });
+
+  it('a command that is too late and told to stop has let go, its pause is the longest, and one that was killed before that is shown to hold', async () => {
+    await rows(pair.source, `create function never() returns trigger language plpgsql as $$ begin
+      return case when (select held from placement.modules where module = 'coupon') then null else new end;
+    end $$`);
+    const stop = new AbortController();
+    const told: string[] = [];
+    const say = ({ phase, over }: Progress) => {
+      if (over) told.push(phase);
+      if (phase === 'compare' && over) void rows(pair.source, 'create trigger never before insert on coupon_jobs.kerf_mark for each row execute function never()');
+      if (phase === 'shadow' && told.includes('fence')) stop.abort();
+    };
+    await expect(move(wishing({ signal: stop.signal, say }), 'extract')).rejects.toThrow('Stopped behind "shadow"');
+    expect(await stand()).toEqual({ held: false, rights: [true, false] });
+    expect((await openMove(pair.source, 'coupon'))!.detail.pause).toBeGreaterThan(0);
+    told.length = 0;
+    const killed = ({ phase, over }: Progress) => {
+      if (over) told.push(phase);
+      if (phase === 'shadow' && told.includes('fence')) throw Object.assign(new Error('killed'), vi.spyOn(Client.prototype, 'query').mockImplementation(() => Promise.reject(new Error('killed')) as never));
+    };
+    await expect(move(wishing({ say: killed }), 'extract')).rejects.toThrow('killed');
+    vi.restoreAllMocks();
+    expect(await stand()).toEqual({ held: true, rights: [false, false] });
+    await expect(move(wishing({ say: killing('fence') }), 'extract')).rejects.toThrow('killed');
+    expect(await stand()).toEqual({ held: false, rights: [true, false] });
+  });
+
+  it('a target that answers no more is not waited for, and the source is open again', async () => {
+    const { database } = pair.target.client;
+    const query = Client.prototype.query;
+    const say = ({ phase, over }: Progress) => {
+      if (phase !== 'hold' || !over) return;
+      vi.spyOn(Client.prototype, 'query').mockImplementation(function (this: Client, ...given: unknown[]) {
+        return (this.database === database ? new Promise(() => undefined) : query.apply(this, given as never)) as never;
+      });
+    };
+    await expect(move(wishing({ say }), 'extract')).rejects.toThrow(/did not answer within \d+ ms/);
+    vi.restoreAllMocks();
+    expect(await stand()).toEqual({ held: false, rights: [true, false] });
+  });
+});
+
 describe('a command that is killed at each of its statements, and run again', () => {
   /** Ends the n-th try at its n-th statement, as a kill would: nothing is said to either server any more. */
   async function killedAgainAndAgain(work: () => Promise<unknown>): Promise<number> {
@@ -233,10 +307,6 @@ describe('a command that is killed at each of its statements, and run again', ()
   }
 
   const isOfAMover = (client: Client) => ![pair.source.client, pair.target.client].includes(client) && (client as unknown as { connectionParameters: { application_name: string } }).connectionParameters.application_name === 'kerf move';
-
-  const killing = (behind: string) => ({ phase, over }: Progress) => {
-    if (phase === behind && over) throw new Error('killed');
-  };
 
   it('takes a move back all the same', async () => {
     await expect(move(wishing({ say: killing('hold') }), 'extract')).rejects.toThrow('killed');
