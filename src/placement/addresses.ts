@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { timeLeft } from '../shared/context.ts';
 import { LeftAlone, LostCall, RefusedCall } from '../shared/seam/resilience.ts';
 import type { Placement } from './placement.ts';
 
@@ -18,6 +20,9 @@ export interface Addresses {
   reach<T>(module: string, call: (place: Place) => Promise<T>, hadNoEffect?: (error: unknown) => boolean): Promise<T>;
 }
 
+/** Milliseconds that a call which came to nobody waits to hear where to go. */
+const LOOK_WITHIN = 500;
+
 interface Known {
   placement: Placement;
   /** addresses of other processes that have the module by their configuration; whoever was seen just now comes first */
@@ -30,6 +35,7 @@ export function createAddresses({ placement, hosts, look }: Known): Addresses {
   const moved = new Map<string, string>();
   /** the one that was tried last, as long as it counts */
   const chosen = new Map<string, string>();
+  const looks = new WeakMap<LeftAlone, Promise<void>>();
 
   const candidates = (module: string) => {
     const configured = placement.addresses[module];
@@ -42,6 +48,12 @@ export function createAddresses({ placement, hosts, look }: Known): Addresses {
     return last !== undefined && all.includes(last) ? last : all[0];
   };
   const of = (module: string): Place => moved.get(module) ?? (placement.hosts.includes(module) ? HERE : choose(module));
+  /** What was known stays where it cannot be found out, or not soon. Who is left alone for a while is looked for once in it, for all who ask. */
+  const lookAgain = (module: string, because: unknown) => {
+    const looking = looks.get(because as LeftAlone) ?? look(module).catch(() => undefined);
+    if (because instanceof LeftAlone) looks.set(because, looking);
+    return Promise.race([looking, delay(Math.min(LOOK_WITHIN, timeLeft()), undefined, { ref: false })]);
+  };
   const tryAnother = (module: string, tried: ReadonlySet<Place>) => {
     const next = candidates(module).find((address) => !tried.has(address));
     if (next !== undefined) chosen.set(module, next);
@@ -63,8 +75,7 @@ export function createAddresses({ placement, hosts, look }: Known): Addresses {
         } catch (error) {
           if (!hadNoEffect(error)) throw error;
           tried = (tried ?? new Set()).add(place);
-          // What was known stays where it cannot be found out.
-          await look(module).catch(() => undefined);
+          await lookAgain(module, error);
           if (tried.has(of(module))) tryAnother(module, tried);
           if (tried.has(of(module))) throw error;
         }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createAddresses, HERE, type Place } from '../../src/placement/addresses.ts';
 import { unavailable } from '../../src/shared/errors.ts';
-import { LeftAlone, LostCall, RefusedCall } from '../../src/shared/seam/resilience.ts';
+import { createBreaker, DEFAULT_POLICY, LeftAlone, LostCall, RefusedCall } from '../../src/shared/seam/resilience.ts';
 
 const [A, B, C] = ['http://a:3001', 'http://b:3001', 'http://c:3001'];
 const gone = () => new LostCall('The call was lost (ECONNREFUSED).', false);
@@ -12,8 +12,9 @@ let asked: Place[];
 let looks: number;
 /** what is found out by the next look */
 let news: () => void;
+let finding: () => Promise<void>;
 beforeEach(() => {
-  [hosts, failing, asked, looks, news] = [[A, B], new Map(), [], 0, () => undefined];
+  [hosts, failing, asked, looks, news, finding] = [[A, B], new Map(), [], 0, () => undefined, async () => undefined];
 });
 
 const known = ({ here = [], url, tls = false }: { here?: string[]; url?: string; tls?: boolean } = {}) =>
@@ -23,6 +24,7 @@ const known = ({ here = [], url, tls = false }: { here?: string[]; url?: string;
     look: async () => {
       looks += 1;
       news();
+      await finding();
     },
   });
 const call = async (place: Place) => {
@@ -76,6 +78,33 @@ describe('a module without an address', () => {
   it('is not asked for over http where processes show each other certificates', () => {
     hosts = [A, 'https://d:3001'];
     expect(known({ tls: true }).of('coupon')).toBe('https://d:3001');
+  });
+});
+
+describe('while it cannot be found out where modules are', () => {
+  const never = () => new Promise<void>(() => undefined);
+
+  it('a call waits for it shortly, and meets no more than its own error', async () => {
+    failing = new Map([A, B].map((place) => [place, gone()]));
+    finding = never;
+    await expect(known().reach('coupon', call)).rejects.toThrow(LostCall);
+    expect(asked).toEqual([A, B]);
+  });
+
+  it('who is left alone is looked for once in each pause', async () => {
+    let now = 0;
+    const breaker = createBreaker({ ...DEFAULT_POLICY, failures: 1 }, () => now);
+    const { reach } = known({ url: A });
+    const attempt = () => reach('coupon', async () => breaker.assertClosed()).catch((error: unknown) => error);
+    hosts = [];
+    breaker.failed(now);
+    for (let call = 1; call <= 3; call += 1) expect(await attempt()).toBeInstanceOf(LeftAlone);
+    expect(looks).toBe(1);
+    now = 1_000;
+    expect(await attempt()).toBeUndefined();
+    breaker.failed(now);
+    for (let call = 1; call <= 3; call += 1) expect(await attempt()).toBeInstanceOf(LeftAlone);
+    expect(looks).toBe(2);
   });
 });
 

@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { withTrace } from '../context.ts';
@@ -88,17 +88,23 @@ export function createMirror(contract: Contract, service: Service<Contract>, log
     if (!mirrored || !seen || Math.random() * 100 >= mirrored.percent || seen.writing.includes(name)) return;
     if (seen.underWay >= MOST_UNDER_WAY) return void (seen.skipped += 1);
     const [to, into] = [mirrored, seen];
-    // Their caller may change them from here on.
-    const [asked, owners] = [JSON.stringify(input ?? {}), overWire(name, outcome)];
     into.mirrored += 1;
     into.underWay += 1;
     count(into.owner, took);
-    void withTrace(undefined, () => compare(name, JSON.parse(asked), owners, to, into))
+    void withTrace(undefined, () => compareCopies(name, input, outcome, to, into))
       .catch((error: unknown) => {
         into.failed += 1;
         log.warn({ err: error, method: name }, 'a read could not be compared with that of the target');
       })
       .finally(() => (into.underWay -= 1));
+  }
+
+  /** Their caller may change them once it is answered, and is not concerned where they cannot be copied. */
+  async function compareCopies(name: string, input: unknown, outcome: NonNullable<Outcome>, to: Mirrored, into: Seen): Promise<void> {
+    const copies = JSON.stringify([input ?? {}, outcome]);
+    await setImmediate();
+    const [asked, sent] = JSON.parse(copies) as [unknown, NonNullable<Outcome>];
+    return compare(name, asked, overWire(name, sent), to, into);
   }
 
   /** What does not agree is asked for again on both sides; it differs if it stays so while the owner's answer stays as it is. */

@@ -64,11 +64,12 @@ export function createBreaker({ failures, patience, pause, longestPause }: Pick<
   let nextPause = pause;
   /** when the call that tries whether it is back was let through */
   let probing: number | undefined;
+  let leftAlone = new LeftAlone();
   return {
-    /** throws LeftAlone at once while the peer is left alone */
+    /** throws LeftAlone at once while the peer is left alone: one and the same in each pause */
     assertClosed(): void {
       if (openUntil === 0) return;
-      if (now() < openUntil || probing !== undefined) throw new LeftAlone();
+      if (now() < openUntil || probing !== undefined) throw leftAlone;
       probing = now();
     },
     succeeded(): void {
@@ -86,6 +87,7 @@ export function createBreaker({ failures, patience, pause, longestPause }: Pick<
       const tired = inARow >= failures || now() - quietSince >= patience;
       if (!tired && probing === undefined) return;
       probing = undefined;
+      leftAlone = new LeftAlone();
       openUntil = now() + nextPause * (0.75 + Math.random() / 2);
       nextPause = Math.min(nextPause * 2, longestPause);
     },

@@ -40,6 +40,16 @@ describe('a read that is answered twice', () => {
     await expect.poll(broken.seen).toMatchObject({ mirrored: 1, failed: 1, alike: 0, underWay: 0 });
   });
 
+  it('is what it is without it, also where it cannot be compared', async () => {
+    const large = createLamp({ look: async () => ({ lit: 1n }) as never });
+    const wrong = createLamp({ look: async () => ({ lit: 'yes' }) as never });
+    for (const { service } of [large, wrong]) {
+      const { lamp, seen } = mirror(service, lit(true).service);
+      expect(await lamp.look({ id: 'x' })).toEqual(await service.look({ id: 'x' }));
+      await expect.poll(seen).toMatchObject({ mirrored: 1, failed: 1, alike: 0, underWay: 0 });
+    }
+  });
+
   it('may come later at the target: it agrees when it does in the end', async () => {
     const answers = [false, false, true];
     const { lamp, seen } = mirror(lit(true).service, lit(() => answers.shift()!).service);
