@@ -11,6 +11,7 @@ import { chart } from './chart.ts';
 import { type Shopping, startWorker } from './driver.ts';
 import { addGoods, addOrders, fill, openBackOffice } from './goods.ts';
 import { type Course, idleness, measure, type Measured } from './measure.ts';
+import { writePage } from './page.ts';
 import { compared, markdown, type Report, type Row, type Size, WHAT } from './report.ts';
 import { moduleUrlAt, onInterrupt, openPostgres, type Postgres, ROOT, startKerf, verifyShop } from './shop.ts';
 
@@ -176,10 +177,7 @@ function write(report: Report): void {
     }));
     writeFileSync(join(ROOT, 'docs', file), chart({ title, unit, groups }));
   }
-  const page = join(ROOT, 'docs/performance.md');
-  const [before, rest = ''] = readFileSync(page, 'utf8').split(BEGIN);
-  const [, after = ''] = rest.split(END);
-  writeFileSync(page, `${before}${BEGIN}\n${markdown(report, CHARTS)}\n${END}${after}`);
+  writePage(BEGIN, END, markdown(report, CHARTS));
 }
 
 const nameIn = (what: string) => WHAT[what]!.replaceAll('*', '').split(',')[0]!;

@@ -144,7 +144,7 @@ export async function verifyShop(postgres: Postgres): Promise<{ holds: boolean; 
   return { holds: code === 0, told: told.trim() };
 }
 
-const environmentOf = ({ adminUrl, directory }: Postgres): NodeJS.ProcessEnv => ({
+export const environmentOf = ({ adminUrl, directory }: Postgres): NodeJS.ProcessEnv => ({
   PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'production', DATABASE_URL: adminUrl, KERF_DATA_DIR: directory, KERF_SECRET: SECRET,
   KERF_SANDBOX_PAYMENTS: 'true', KERF_RATE_LIMIT: '0', KERF_SHED_FROM: '0', HOST: '127.0.0.1', PORT: '0', KERF_INTERNAL_PORT: '0',
 });
