@@ -10,7 +10,7 @@ const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
 const postgresUrl = z
   .string()
-  .refine((text) => /^postgres(ql)?:\/\/.+/.test(text) && URL.canParse(text), 'must look like postgres://user:password@host:5432/database, with odd characters of the password percent-encoded');
+  .refine(isDatabaseAddress, 'must look like postgres://user:password@host:5432/database, with odd characters of the password percent-encoded and neither user nor password behind a question mark');
 const peer = z.string().refine(isPeerAddress, 'must look like http://host:3001, https://host:3001 or unix:/path/to/socket');
 const file = z.string().min(1);
 const timeZone = z.string().refine((zone) => isTimeZone(zone), 'must be an IANA time zone like Asia/Seoul');
@@ -199,6 +199,11 @@ function isTimeZone(zone: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** There is one place for user and password: one module's role is put there, and it is left out of what others may read. */
+export function isDatabaseAddress(text: string): boolean {
+  return /^postgres(ql)?:\/\/.+/.test(text) && URL.canParse(text) && !['user', 'password'].some((name) => new URL(text).searchParams.has(name));
 }
 
 export function isPeerAddress(text: string): boolean {

@@ -2,7 +2,7 @@ import { ConfigError } from '../setup/config-error.ts';
 import { compareNext, type Comparison } from './compare.ts';
 import { cancel, complete } from './ending.ts';
 import { readRights } from './fence.ts';
-import { askToPause, beginMove, type Direction, type Host, keptUntil, liveHosts, type Move, openMove, type Phase, placeOf, type ShadowWish, UNTIL_FLIP } from './journal.ts';
+import { askToPause, beginMove, type Direction, type Host, keptUntil, liveHosts, type Move, openMove, type Phase, placeOf, type ShadowWish, startedAt, UNTIL_FLIP } from './journal.ts';
 import { goOn } from './mover.ts';
 import { preflight, type Preflight } from './preflight.ts';
 import { type ApartHost, note, type Progress, type Running } from './running.ts';
@@ -108,7 +108,7 @@ async function begin(wishes: Wishes, sessions: Sessions, direction: Direction, i
   const { blockers } = await judge(wishes, sessions, direction, instead);
   if (blockers.length > 0) throw new ConfigError(blockers.join('\n'));
   const { from, to } = sidesOf(sessions, direction);
-  const { address } = await placeOf(sessions.home, wishes.module);
+  const address = (await placeOf(sessions.home, wishes.module)).address ?? (await wishes.address());
   const begun = await beginMove(
     sessions.home,
     {
@@ -116,9 +116,9 @@ async function begin(wishes: Wishes, sessions: Sessions, direction: Direction, i
       direction,
       from: withoutUser(from.url),
       to: withoutUser(to.url),
-      address: address ?? (await wishes.address()),
+      address,
       rights: await readRights(from),
-      detail: instead?.detail.process ? { process: instead.detail.process } : { startsApart: wishes.host.start !== undefined },
+      detail: direction === 'extract' ? { startsApart: wishes.host.start !== undefined } : { process: await startedAt(sessions.home, wishes.module, address) },
     },
     instead,
   );

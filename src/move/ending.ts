@@ -15,7 +15,7 @@ export async function cancel(run: Running): Promise<void> {
   await endStream({ from: run.from, to: run.to });
   await endStream({ from: run.to, to: run.from });
   await dropData(run.to);
-  await note(run, { phase: 'cancelled', ended: true, ...(run.move.direction === 'extract' && { detail: endApart(run) }) });
+  await note(run, { phase: 'cancelled', ended: true, ...(run.move.direction === 'extract' && { detail: await endApart(run) }) });
 }
 
 /** Gives up the way back. */

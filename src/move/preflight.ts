@@ -1,6 +1,7 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
+import { readRights } from './fence.ts';
 import { loginRole, ownerRole, rows, type Site, sortOrder, tablesOf } from './site.ts';
-import { isFollowing, reachedBy, type Stream } from './stream.ts';
+import { isFollowing, keepOutOfLogs, reachedBy, type Stream } from './stream.ts';
 import { firstTableInUse } from './target.ts';
 
 export interface Preflight {
@@ -109,6 +110,7 @@ async function withoutKey(site: Site): Promise<string[]> {
 
 async function inUse(site: Site): Promise<string[]> {
   if (await isFollowing(site)) return [`The target already follows another database for ${site.module}: end that move first.`];
+  if ((await readRights(site)).length > 0) return [`${loginRole(site)} may use the target already, so ${site.module} of some shop lives there: name another database, or drop the schemas of ${site.module} there if no shop uses them.`];
   const table = await firstTableInUse(site);
   return table ? [`${table} at the target has rows already: look whose they are, and drop the schemas of ${site.module} there.`] : [];
 }
@@ -127,8 +129,10 @@ async function unreachable(side: string, site: Site, otherSide: string, other: S
   site.client.on('notice', onNotice);
   try {
     await other.client.query(`drop publication if exists ${quoted}; create publication ${quoted}`);
+    await site.client.query('begin');
+    await keepOutOfLogs(site);
     await site.client.query(
-      `begin; create subscription ${quoted} connection ${escapeLiteral(reachedBy(other))} publication ${quoted}
+      `create subscription ${quoted} connection ${escapeLiteral(reachedBy(other))} publication ${quoted}
        with (slot_name = none, create_slot = false, enabled = false, copy_data = false)`,
     );
     return wrong ? [`By the address of the ${otherSide}, the ${side}'s server comes to another database than this process: give an address that means the same to both.`] : [];

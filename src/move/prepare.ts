@@ -32,13 +32,15 @@ export async function apartIsThere(run: Running): Promise<void> {
 async function untilThere(run: Running): Promise<void> {
   const { module, address, detail } = run.move;
   const find = async () => (await liveHosts(run.home, module)).find((host) => host.address === address && host.modules.includes(module));
-  const found = await find();
-  if (found) return adopt(run, found);
-  if (!detail.process || !run.apart.isRunning(detail.process)) {
-    if (!run.apart.start) throw new ConfigError(`No process with ${module} shows itself at ${address}: start it there, then run this again.`);
+  let found = await find();
+  if (!found) {
+    if (!detail.startsApart || !run.apart.start) throw new ConfigError(`No process with ${module} shows itself at ${address}: start it there, then run this again.`);
+    // One that an earlier command started may be about to answer: then this one finds its port taken, and ends.
     await note(run, { detail: { process: await run.apart.start(address) } });
+    found = await lookUntil(START_WITHIN, find);
   }
-  if (!(await lookUntil(START_WITHIN, find))) throw new ConfigError(`The process of ${module} that was started does not show itself at ${address}: look into its log, then run this again.`);
+  if (!found) throw new ConfigError(`The process of ${module} that was started does not show itself at ${address}: look into its log, then run this again.`);
+  await adopt(run, found);
 }
 
 /** A command may have started it, and died before it wrote that down. */
@@ -56,7 +58,8 @@ async function everybodyCanCall({ home, move: { module, address } }: Running): P
   if (far) throw new ConfigError(`The process at ${far.address} runs on ${far.machine}, where ${address} does not lead to ${module}: start the process of ${module} with a KERF_INTERNAL_URL that all others reach, cancel this move and begin again with --at.`);
 }
 
-async function everybodyReaches({ home, move }: Running): Promise<void> {
+/** Asked again before the hold: some have started since. */
+export async function everybodyReaches({ home, move }: Running): Promise<void> {
   let unable: string[] = [];
   const all = await lookUntil(HEAR_WITHIN, async () => {
     unable = (await liveHosts(home, move.module)).flatMap(({ reaches, address }) => (reaches === move.to ? [] : [address]));

@@ -45,6 +45,7 @@ export async function follow({ from, to }: Stream, { copy }: { copy: boolean }):
   if (different) throw new Error(`${different} is not the same table on both sides: run the same version of Kerf's migrations on both, then move.`);
   const [slot] = await rows<{ name: string }>(from, `select ${slotOf} as name`, [from.module]);
   await atOnce(to, async () => {
+    await keepOutOfLogs(to);
     await to.client.query(
       `create subscription ${escapeIdentifier(name)} connection ${escapeLiteral(reachedBy(from))} publication ${escapeIdentifier(name)}
        with (create_slot = false, slot_name = ${escapeLiteral(slot!.name)}, copy_data = ${copy}, origin = none, synchronous_commit = on)`,
@@ -53,6 +54,18 @@ export async function follow({ from, to }: Stream, { copy }: { copy: boolean }):
     const { count } = subscribed[0]!;
     if (count !== tables.length) throw new Error(`Of ${tables.length} tables of ${from.module}, ${count} are published where the target's server connects to: is that the source?`);
   });
+}
+
+/**
+ * Until the end of the transaction no log of the server keeps what is said, as the address of a subscription with its
+ * password: also where it is refused. Only as far as the administrator may say so.
+ */
+export async function keepOutOfLogs(site: Site): Promise<void> {
+  await rows(
+    site,
+    `select set_config(name, value, true) from (values ('log_statement', 'none'), ('log_min_error_statement', 'panic'), ('log_min_duration_statement', '-1')) as quiet (name, value)
+     where has_parameter_privilege(name, 'set')`,
+  );
 }
 
 export const isFollowing = async (site: Site): Promise<boolean> => (await subscriptionOf(site)) !== undefined;
@@ -90,6 +103,7 @@ export interface CopyProgress {
 
 export async function copyProgress({ from, to }: Stream): Promise<CopyProgress> {
   const subscription = await subscriptionOf(to);
+  const published = await tablesOf(from);
   const [states, sizes] = await Promise.all([
     rows<{ name: string; state: string; copied: number }>(
       to,
@@ -103,7 +117,7 @@ export async function copyProgress({ from, to }: Stream): Promise<CopyProgress> 
       `select t.name, sum(greatest(reltuples, n_live_tup, 0))::float8 as count, sum(pg_table_size(relid))::float8 as bytes
        from unnest($1::text[]) as t (name) cross join lateral pg_partition_tree(t.name::regclass) join pg_class c on c.oid = relid
        left join pg_stat_user_tables using (relid) where isleaf group by 1`,
-      [(await tablesOf(from)).map(({ name }) => name)],
+      [published.map(({ name }) => name)],
     ),
   ]);
   const tables = states.map(({ name, state, copied }) => {

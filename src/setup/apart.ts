@@ -59,14 +59,10 @@ interface Started {
 }
 
 /** Whether it was told. It may be on another machine, or gone. */
-export const endApart = (started: Started): boolean => send(started, 'SIGTERM');
-
-export const isRunning = (started: Started): boolean => send(started, 0);
-
-function send({ pid, machine }: Started, signal: 'SIGTERM' | 0): boolean {
+export function endApart({ pid, machine }: Started): boolean {
   if (machine !== hostname()) return false;
   try {
-    return process.kill(pid, signal);
+    return process.kill(pid, 'SIGTERM');
   } catch {
     return false;
   }

@@ -26,13 +26,15 @@ export interface Migrating {
  */
 export async function whereToMigrate({ home, schemas, configured, apart, secret, force, say }: Migrating): Promise<Map<string, string[]>> {
   const moved = await untilLetGo(home, schemas, say);
+  // Who serves other modules too starts without the database of this one.
+  const isAlone = schemas.every((schema) => moved.get(schema)?.databaseUrl);
   const places = new Map<string, string[]>();
   for (const schema of schemas) {
     const found = moved.get(schema);
     const at = found?.databaseUrl ?? withoutUser(configured(schema));
     const administrator = [configured(schema), ...(apart ? [apart] : [])].find((url) => withoutUser(url) === at);
     if (administrator && !found?.move) places.set(administrator, [...(places.get(administrator) ?? []), schema]);
-    else await refuseToFallBehind(found!, { at, url: administrator ?? moduleUrl(at, schema, secret), force });
+    else await refuseToFallBehind(found!, { at, url: administrator ?? moduleUrl(at, schema, secret), force: force || isAlone });
   }
   return places;
 }
@@ -58,7 +60,6 @@ const LOOK_EVERY = 250;
 
 async function refuseToFallBehind({ module, move }: Moved, { at, url, force }: { at: string; url: string; force: boolean }): Promise<void> {
   const difference = await differenceOf(url, module).catch((error: Error) => {
-    // Who only calls the module does not need its database.
     if (!force) return undefined;
     throw new ConfigError(`${module} is at ${at}, which does not let it in: ${error.message}.`);
   });

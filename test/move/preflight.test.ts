@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { takeRights } from '../../src/move/fence.ts';
 import { judgeServers, preflight, type Server } from '../../src/move/preflight.ts';
-import { closeSite, openSite, rows, type Site } from '../../src/move/site.ts';
+import { closeSite, openSite, rows, type Site, withoutUser } from '../../src/move/site.ts';
 import { prepareTarget } from '../../src/move/target.ts';
 import { TEST_SECRET } from '../support/constants.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -23,10 +26,12 @@ describe('preflight', () => {
     expect(await rows(pair.target, `select subname from pg_subscription where subname like '%preflight'`)).toEqual([]);
   });
 
-  it('takes a target that was set up and never used, whose migrations wrote rows', async () => {
+  it('takes a target that was set up and never used, whose migrations wrote rows, once nobody may use it', async () => {
     const other = await createTestDatabase();
     const set = await openSite(other.adminUrl, 'order');
     expect(await rows(set, 'select from "order".sales_terms')).not.toEqual([]);
+    expect(await blockers({ to: set })).toEqual([expect.stringMatching(/^kerf_order may use the target already/)]);
+    await takeRights(set);
     expect(await blockers({ to: set })).toEqual([]);
     await rows(set, `insert into "order".inbox values ($1, 'x')`, [randomUUID()]);
     expect(await blockers({ to: set })).toEqual([expect.stringContaining('"order".inbox at the target has rows already')]);
@@ -57,6 +62,17 @@ describe('preflight', () => {
     expect(await blockers({ to: another })).toEqual([expect.stringMatching(/^By the address of the target, the source's server comes to another database/)]);
   });
 
+  it('leaves no password in the log of a server that refused to follow', async () => {
+    const refused = new URL(pair.source.url);
+    refused.port = '1';
+    refused.password = 'hunter2';
+    expect(await blockers({ from: { ...pair.source, url: refused.toString() } })).toHaveLength(1);
+    const [server] = await rows<{ directory: string }>(pair.target, `select current_setting('data_directory') as directory`);
+    const log = await readFile(join(server!.directory, '../postgres.log'), 'utf8');
+    expect(log).toContain('port 1 failed: Connection refused');
+    expect(log).not.toContain('hunter2');
+  });
+
   it('says what an administrator who is no superuser has to be granted', async () => {
     const role = `kerf_test_${randomUUID().slice(0, 8)}`;
     await pair.source.client.query(`create role ${role} login password 'x'`);
@@ -71,6 +87,10 @@ describe('preflight', () => {
     await closeSite(weak);
     await pair.source.client.query(`revoke all on database "${address.pathname.slice(1)}" from ${role}; drop role ${role}`);
   });
+});
+
+it('an address that others may read has neither user nor password, wherever they stood', () => {
+  expect(withoutUser('postgres://me:hunter2@there:5432/shop?user=me&sslmode=require&password=hunter2')).toBe('postgres://there:5432/shop?sslmode=require');
 });
 
 describe('the judgement of two servers', () => {

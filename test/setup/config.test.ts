@@ -64,6 +64,8 @@ describe('readConfig', () => {
     ['PORT', '70000'],
     ['DATABASE_URL', 'mysql://me:hunter2@there/shop'],
     ['COUPON_DATABASE_URL', 'somewhere hunter2'],
+    ['KERF_APART_DATABASE_URL', 'postgres://there/shop?user=me'],
+    ['DATABASE_URL', 'postgres://me@there/shop?sslmode=require&pass%77ord=hunter2'],
     ['KERF_SECRET', 'hunter2'],
     ['KERF_SECRET', 'x'.repeat(40)],
     ['KERF_MODULES', 'coupon,hunter2'],
