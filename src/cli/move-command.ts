@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { MODULES } from '../calls.ts';
 import { type Config, isDatabaseAddress, isPeerAddress, ownEnvironment, readConfig } from '../config.ts';
-import { diff, end, look, move, pause, type Wishes } from '../move/command.ts';
+import { diff, end, endDue, look, move, pause, type Wishes } from '../move/command.ts';
 import type { ComparedTable } from '../move/compare.ts';
 import { type Direction, type Figures, keptUntil, type Move, openMoves, UNTIL_FLIP } from '../move/journal.ts';
 import type { Progress } from '../move/running.ts';
@@ -45,7 +45,6 @@ const duration = (text: string) => {
   if (number === undefined || (unit === '' && number !== '0')) throw new InvalidArgumentError('It must look like 0, 30m, 24h or 7d.');
   return Number(number) * UNITS[(unit || 's') as keyof typeof UNITS];
 };
-
 const percent = (text: string) => {
   if (!/^\d{1,3}(\.\d+)?$/.test(text) || Number(text) > 100) throw new InvalidArgumentError('It must be a number from 0 to 100.');
   return Number(text);
@@ -70,7 +69,7 @@ const moving = (direction: Direction, option: string, description: string) =>
 export const extractCommand = moving('extract', '--to <database-url>', 'move a module, while the shop runs, to a database and a process of its own')
   .option('--at <address>', 'internal address of the process apart, which runs already; default: this command starts one on this machine', peer)
   .option('--shadow-percent <n>', 'before anything depends on it, have n of a hundred reads answered by the process apart too, and stop if an answer differs; default: as an earlier command said, or 0', percent)
-  .option('--shadow-for <duration>', 'for so long, like 30s or 10m', duration, 30_000);
+  .option('--shadow-for <duration>', 'for so long, like 30s or 10m; default: as an earlier command said, or 30s', duration);
 export const foldCommand = moving('fold', '--from <database-url>', 'bring a module back that was extracted, while the shop runs');
 
 export const moveCommand = new Command('move').description('moves that are under way, or whose way back is there');
@@ -121,9 +120,14 @@ const ending = (how: 'cancel' | 'complete', description: string) =>
     .argument('<module>', `one of ${MODULES.join(', ')}`)
     .option('--database <database-url>', `administrator connection to the database apart; default: ${APART}`, database)
     .option('--json', 'print a line of JSON for each step, and the report as the last', false)
-    .action((module: string, options: Options) => withWishes(module, options, async (wishes) => sayReport(await end(wishes, options.due ? 'due' : how), options.json)));
+    .action((module: string, options: Options) =>
+      withWishes(module, options, async (wishes) => {
+        const ended = await (options.due ? endDue(wishes) : end(wishes, how));
+        return ended ? sayReport(ended, options.json) : say(options.json ? 'null' : 'Nothing is due.');
+      }),
+    );
 
-ending('cancel', 'take back a move that has not flipped yet');
+ending('cancel', 'take back a move that has not flipped yet; a fold loses the way back that it took, and the copy at home');
 ending('complete', 'give up the way back of a move that is done, and the data at its source').option('--due', 'only if the time of --keep-reverse is over, as a clock may ask every hour', false);
 
 async function withInstallation(module: string | undefined, work: (installation: Installation) => Promise<void>): Promise<void> {
@@ -148,9 +152,10 @@ function assertWhole({ databaseUrl, dataDir }: Config): void {
   throw new ConfigError(`The modules of this shop are apart already, as "npm run start:split" made it, each in a database of its own that no move follows: remove ${splitShopFile(directory)} to go back to the shop of "npm start", or name another one with DATABASE_URL.`);
 }
 
-const withWishes = (module: string, { to, from, database: named, at, keepReverse, shadowPercent, shadowFor = 0, json }: Options, work: (wishes: Wishes) => Promise<void>) =>
+const withWishes = (module: string, { to, from, database: named, at, keepReverse, shadowPercent, shadowFor, json }: Options, work: (wishes: Wishes) => Promise<void>) =>
   withInstallation(module, async (installation) => {
     const { secret, administratorUrl } = installation;
+    if (shadowFor !== undefined && shadowPercent === undefined) throw new ConfigError('--shadow-for says how long reads are answered twice: say with --shadow-percent how many of a hundred.');
     const config = readConfig();
     const apart = to ?? from ?? named ?? config.apartDatabaseUrl;
     if (!apart) throw new ConfigError(`Which database is ${module} to go to, or to come from? It is kept without its password: name it again, or set ${APART}.`);
@@ -172,7 +177,7 @@ const withWishes = (module: string, { to, from, database: named, at, keepReverse
       address: async () => at ?? freeAddress(config.placement.tls ? 'https' : 'http'),
       readiness: (internal) => readinessOf(module, installation, internal),
       keepReverse,
-      ...(shadowPercent !== undefined && { shadow: { percent: shadowPercent, milliseconds: shadowFor } }),
+      ...(shadowPercent !== undefined && { shadow: { percent: shadowPercent, ...(shadowFor !== undefined && { milliseconds: shadowFor }) } }),
       signal: stop.signal,
       host: { ...(!at && { start }), end: endApart, refusal: (address) => refusalAt(address, module, secret, config) },
       say: (progress) => say(json ? JSON.stringify(progress) : lineOf(progress)),
@@ -231,7 +236,6 @@ function sayReport(done: Move, json: boolean): void {
   if (direction === 'fold' && apart) say(`Its process at ${address} (${apart.pid} on ${apart.machine}) was not there to be ended: look whether it still runs.`);
   if (phase === 'settle') say(`The way back stays${until ? ` until ${until.toISOString()}, when "kerf move complete ${module} --due" is to be run` : ''}: "kerf ${direction === 'extract' ? 'fold' : 'extract'} ${module}" takes it, "kerf move complete ${module}" gives it up.`);
 }
-
 const shadowOf = ({ mirrored, alike, unsettled, skipped, methods, owner, target }: ShadowReport) =>
   mirrored === 0
     ? 'No read came that could have been answered twice.'

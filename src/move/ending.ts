@@ -2,19 +2,20 @@ import { ConfigError } from '../setup/config-error.ts';
 import { UNTIL_FLIP } from './journal.ts';
 import { endApart, letGo, note, type Running } from './running.ts';
 import { endShadow } from './shadow.ts';
-import { endStream } from './stream.ts';
+import { endStream, isFollowing } from './stream.ts';
 import { dropData } from './target.ts';
 
 /** Takes everything back, before the flip. */
 export async function cancel(run: Running): Promise<void> {
   if (!UNTIL_FLIP.includes(run.move.phase)) throw new ConfigError(`${run.move.module} has moved already: bring it back with "kerf ${run.move.direction === 'extract' ? 'fold' : 'extract'} ${run.move.module}".`);
-  await note(run, { phase: 'cancelling' });
+  const { phase, detail: { unprepared = phase === 'preflight' && !(await isFollowing(run.to)) } } = run.move;
+  await note(run, { phase: 'cancelling', detail: { unprepared } });
   await letGo(run);
   await endShadow(run);
   await note(run, { place: { next_url: null } });
   await endStream({ from: run.from, to: run.to });
   await endStream({ from: run.to, to: run.from });
-  await dropData(run.to);
+  if (!unprepared) await dropData(run.to);
   await note(run, { phase: 'cancelled', ended: true, ...(run.move.direction === 'extract' && { detail: await endApart(run) }) });
 }
 

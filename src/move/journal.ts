@@ -36,8 +36,8 @@ export interface Detail {
   /** what somebody wants to see of reads that are answered twice, and what was seen */
   shadow?: ShadowWish;
   shadowed?: ShadowReport;
-  /** what "kerf move diff" has looked at */
-  diff?: Comparison;
+  /** what "kerf move diff" has looked at, behind which phase, and since when, in milliseconds since 1970 */
+  diff?: Comparison & { phase: Phase; at: number };
   /** how often hosts were told to hold, and when they were last, in milliseconds since 1970 */
   tries?: number;
   heldAt?: number;
@@ -54,6 +54,8 @@ export interface Detail {
   settledAt?: number;
   /** what is under way, as of a second ago; null: nothing that has figures */
   progress?: (Figures & { at: number }) | null;
+  /** it is cancelled, and nothing that is at the target was made by it */
+  unprepared?: boolean;
   /** somebody wants it to stop where nobody waits for it, and to stay so */
   paused?: boolean;
 }
@@ -90,7 +92,6 @@ export const UNTIL_FLIP: readonly Phase[] = ['preflight', 'prepare', 'copy', 'co
 export function keptUntil({ phase, detail: { keepReverse, settledAt } }: Move): Date | undefined {
   return phase === 'settle' && keepReverse !== undefined && settledAt !== undefined ? new Date(settledAt + keepReverse) : undefined;
 }
-
 /** Of placement.modules. */
 export interface PlaceChange {
   held?: boolean;
@@ -99,7 +100,6 @@ export interface PlaceChange {
   next_url?: string | null;
   shadow?: Shadow | null;
 }
-
 /** What is written at once: nobody sees a part of it. */
 export interface Change {
   phase?: Phase;
@@ -109,8 +109,7 @@ export interface Change {
   ended?: boolean;
 }
 
-const HELD = 'coalesce((select held from placement.modules where modules.module = moves.module), false)';
-const MOVE = `id, module, direction, from_database as "from", to_database as "to", address, phase, rights, epoch::float8 as epoch, ${HELD} as held, detail, error, started_at as "startedAt", ended_at as "endedAt"`;
+const MOVE = `id, module, direction, from_database as "from", to_database as "to", address, phase, rights, epoch::float8 as epoch, coalesce((select held from placement.modules where modules.module = moves.module), false) as held, detail, error, started_at as "startedAt", ended_at as "endedAt"`;
 
 /** Moves that have not ended. A move whose way back is still there has not. */
 export const openMoves = (home: Site): Promise<Move[]> => rows<Move>(home, `select ${MOVE} from placement.moves where ended_at is null order by module`);
@@ -173,7 +172,6 @@ async function changePlace(home: Site, module: string, change: PlaceChange): Pro
 }
 
 export interface Placed {
-  held: boolean;
   database_url: string | null;
   address: string | null;
   shadow: Shadow | null;
@@ -181,8 +179,8 @@ export interface Placed {
 
 /** Where hosts are told that a module is. */
 export async function placeOf(home: Site, module: string): Promise<Placed> {
-  const [found] = await rows<Placed>(home, 'select held, database_url, address, shadow from placement.modules where module = $1', [module]);
-  return found ?? { held: false, database_url: null, address: null, shadow: null };
+  const [found] = await rows<Placed>(home, 'select database_url, address, shadow from placement.modules where module = $1', [module]);
+  return found ?? { database_url: null, address: null, shadow: null };
 }
 
 /** A module that has moved, or is on its way. */

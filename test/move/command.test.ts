@@ -3,18 +3,18 @@ import { hostname } from 'node:os';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MODULES } from '../../src/calls.ts';
-import { diff, end, look, move, pause, type Wishes } from '../../src/move/command.ts';
+import { diff, end, endDue, look, move, pause, type Wishes } from '../../src/move/command.ts';
 import { createFollower, type Follower } from '../../src/move/follow.ts';
 import { readRights } from '../../src/move/fence.ts';
 import { keptUntil, openMove } from '../../src/move/journal.ts';
 import type { Whereabouts } from '../../src/placement/placement.ts';
 import type { Progress } from '../../src/move/running.ts';
-import { closeSite, lookUntil, openSite, rows, type Site } from '../../src/move/site.ts';
+import { closeSite, lookUntil, openSite, rows, type Site, withoutUser } from '../../src/move/site.ts';
 import { endStream } from '../../src/move/stream.ts';
 import { moduleUrl } from '../../src/setup/provision.ts';
 import { createLogger } from '../../src/shared/telemetry.ts';
 import { TEST_SECRET } from '../support/constants.ts';
-import { makePair, type Pair, type Server, startServer } from './two-servers.ts';
+import { makeEmpty, makePair, type Pair, type Server, startServer } from './two-servers.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000, expect: { poll: { timeout: 10_000 } } });
 
@@ -157,10 +157,11 @@ describe('the way back', () => {
     expect(done.detail.met).toEqual({ held: expect.any(Number), again: 0, failed: 0, pause: 7 });
     expect(done.detail.met!.held).toBeGreaterThan(0);
     expect(keptUntil(done)).toEqual(new Date(done.detail.settledAt! + 3_600_000));
-    expect((await end(wishing(), 'due')).phase).toBe('settle');
+    expect(await endDue(wishing())).toBeUndefined();
     expect((await move(wishing(), 'extract')).phase).toBe('settle');
     await rows(pair.source, `update placement.moves set detail = detail || '{"keepReverse": 1}'`);
-    expect((await end(wishing(), 'due')).phase).toBe('complete');
+    expect((await endDue(wishing()))?.phase).toBe('complete');
+    expect(await endDue(wishing())).toBeUndefined();
     expect(await rows(pair.source, `select from pg_namespace where nspname = 'coupon'`)).toEqual([]);
   });
 
@@ -171,6 +172,10 @@ describe('the way back', () => {
     await write(pair.target);
     expect((await move(wishing(), 'fold')).phase).toBe('settle');
     expect(await written(pair.source)).toBe(2);
+    const other = await makeEmpty(server);
+    await expect(move(wishing({ apart: other.url }), 'extract')).rejects.toThrow(`The way back of coupon to ${withoutUser(pair.target.url)} is still there`);
+    await expect(end(wishing({ here: other.url }), 'complete')).rejects.toThrow(`is one of ${withoutUser(pair.source.url)}`);
+    await other.drop();
   });
 
   it('is not kept at all, also when the command was killed before it could give it up', async () => {
@@ -265,8 +270,9 @@ describe('while hosts hold', () => {
     await expect(move(wishing({ say: killed }), 'extract')).rejects.toThrow('killed');
     vi.restoreAllMocks();
     expect(await stand()).toEqual({ held: true, rights: [false, false] });
-    await expect(move(wishing({ say: killing('fence') }), 'extract')).rejects.toThrow('killed');
+    await expect(end(wishing({ apart: 'postgres://127.0.0.1:1/gone' }), 'cancel')).rejects.toThrow('does not let this command in');
     expect(await stand()).toEqual({ held: false, rights: [true, false] });
+    expect((await openMove(pair.source, 'coupon'))!.phase).toBe('cancelling');
   });
 
   it('a target that answers no more is not waited for, and the source is open again', async () => {
@@ -346,7 +352,11 @@ describe('both sides of a move', () => {
     await write(pair.target);
     expect(await different()).toEqual([]);
     await unfollowed(pair.source, 'delete from coupon.inbox where event_id = $1', id);
-    expect(await different()).toEqual([['coupon.inbox', id, 'x']]);
+    const inbox = { name: 'coupon.inbox', rows: 2, after: null, done: true, different: [] };
+    for (const stale of [{ phase: 'copy', at: Date.now() }, { phase: 'settle', at: Date.now() - 4_000_000 }]) {
+      await rows(pair.source, 'update placement.moves set detail = detail || $1', [{ diff: { ...stale, tables: [inbox], rows: 2, milliseconds: 1, done: false } }]);
+      expect(await different()).toEqual([['coupon.inbox', id, 'x']]);
+    }
     await end(wishing(), 'complete');
     await expect(diff(wishing())).rejects.toThrow('There are no two sides of coupon to compare');
   });
@@ -367,8 +377,12 @@ describe('a move that is paused', () => {
 
   it('stays so when nobody was at it', async () => {
     await expect(move(wishing({ signal: AbortSignal.abort() }), 'extract')).rejects.toThrow('Stopped');
+    await expect(move(wishing(), 'fold')).rejects.toThrow('"kerf move cancel coupon"');
     expect((await pause(pair.source.url, 'coupon')).phase).toBe('preflight');
+    // As of an earlier "kerf migrate", before which nothing was prepared.
+    await rows(pair.target, 'create schema coupon; create table coupon.there (); grant select on coupon.there to kerf_coupon');
     expect((await openMove(pair.source, 'coupon'))?.detail.paused).toBe(true);
     expect((await end(wishing(), 'cancel')).phase).toBe('cancelled');
+    expect(await readRights(pair.target)).toHaveLength(1);
   });
 });
