@@ -97,7 +97,11 @@ async function run({ rows: sizes, writers: crowds, lag: lags, seconds, grid }: O
     for (const one of cases) {
       say(`${one.rows} rows, ${one.writers} writers, a target that stands still for ${one.lag} ms.`);
       await fill(home, one.rows);
-      for (const way of ['extract', 'fold'] as const) rows.push(await measure(moving, one, way, seconds));
+      for (const way of ['extract', 'fold'] as const) {
+        const row = await measure(moving, one, way, seconds);
+        say(`${way}: a pause of ${row.pauseOfMover} ms, ${row.tries} ${row.tries === 1 ? 'try' : 'tries'}, ${row.failed} failed, ${row.different} different, ${row.astray} astray.`);
+        rows.push(row);
+      }
       await moving.kerf(['move', 'complete', 'inventory']);
     }
     return { at: new Date().toISOString(), machine: { cores: cpus().length, model: cpus()[0]?.model.trim() ?? '', node: process.versions.node, postgres: home.version, loadBefore }, rows };
