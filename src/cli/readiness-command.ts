@@ -27,8 +27,13 @@ export const readinessCommand = new Command('readiness')
     ]);
     const installation = await openInstallation(config, { attach: true, existing: true, onProgress: (sentence) => void process.stderr.write(`${sentence}\n`) });
     const names = module ? [module] : MODULES;
-    const gathered = installation.moved().then((moved) =>
-      gatherFacts(names, { names: SCHEMAS, url: (name) => installation.url(name, moved.get(name)?.databaseUrl ?? undefined), root: ROOT, internal: address }),
+    // Where that cannot be read, the facts say so of each module.
+    const moved = installation.moved().catch((error: unknown): Awaited<ReturnType<typeof installation.moved>> => {
+      if (error instanceof ConfigError) return new Map();
+      throw error;
+    });
+    const gathered = moved.then((at) =>
+      gatherFacts(names, { names: SCHEMAS, url: (name) => installation.url(name, at.get(name)?.databaseUrl ?? undefined), root: ROOT, internal: address }),
     );
     const facts = await gathered.finally(() => installation.close());
     const modules = facts.map(judge);
