@@ -25,7 +25,7 @@ async function run(modules: string[], { seed, only, minutes, slower, report }: O
   process.env['KERF_MOVE_REPORTS'] = folder;
   process.env['KERF_MOVE_SLOWER'] = slower;
   if (modules.length > 0) process.env['KERF_MOVE_MODULES'] = modules.join();
-  const files = ['test/move/proof.test.ts', ...(modules.length > 0 ? [] : ['test/move/model.test.ts', 'test/move/mover.test.ts'])];
+  const files = ['test/move/proof.test.ts', ...(modules.length > 0 ? [] : ['test/move/model.test.ts', 'test/move/mover.test.ts', 'test/move/shadow.test.ts', 'test/move/starting.test.ts', 'test/move/neighbours.test.ts'])];
   const began = Date.now();
   try {
     const signal = AbortSignal.any([interruption.signal, AbortSignal.timeout(Number(minutes) * 60_000)]);

@@ -145,7 +145,7 @@ async function allOrders() {
 }
 
 describe('coupon, while shoppers buy', () => {
-  it('goes to a database and a process of its own, and comes back, and nobody meets an error', async () => {
+  it.runIf(inFull)('goes to a database and a process of its own, and comes back, and nobody meets an error', async () => {
     const shop = await serving({});
     await whileShopping(shop.url, false, async () => {
       const away = await moved('extract');
@@ -172,7 +172,7 @@ describe('coupon, while shoppers buy', () => {
 });
 
 describe('a way back that was given up', () => {
-  it('leaves no second place, whoever starts meanwhile, and the module comes back by a new copy', async () => {
+  it.runIf(inFull)('leaves no second place, whoever starts meanwhile, and the module comes back by a new copy', async () => {
     const shop = await serving({});
     await whileShopping(shop.url, true, async () => {
       expect((await kerf(['extract', 'coupon', '--keep-reverse', '0'])).report.phase).toBe('complete');

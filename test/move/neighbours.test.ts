@@ -55,7 +55,7 @@ describe.each(ORDERS)('%s and %s, each with a database and a process of its own,
     for (let count = 0; count < PURCHASES; count += 1) await checkout({ ask, ledger, variants }, { card: 'sandbox_ok', pieces: [1, 2], code: CODE, cancels: count % 2 === 1 });
   }
 
-  it('find each other and a process that has the rest, whichever is killed, and come back', async () => {
+  it.runIf(inFull)('find each other and a process that has the rest, whichever is killed, and come back', async () => {
     const { fronts, beside, mail, pair } = shop;
     const urls = fronts.map(({ url }) => url);
     const traffic = await startTraffic({ urls, patient: true, beside, adminUrl: pair.source.url, mail, module: 'order', seed: 1, slower: inFull ? 2 : 10 });

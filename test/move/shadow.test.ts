@@ -11,6 +11,7 @@ import { endStream } from '../../src/move/stream.ts';
 import type { ShadowReport } from '../../src/shared/seam/mirror.ts';
 import { moduleUrl } from '../../src/setup/provision.ts';
 import { openBeside } from '../faults/chaos.ts';
+import { inFull } from '../faults/shopping.ts';
 import { createProcesses, type Process } from '../setup/processes.ts';
 import { TEST_SECRET } from '../support/constants.ts';
 import { asking, comeShopping, createLedger, type Plan } from '../support/ledger.ts';
@@ -136,7 +137,7 @@ async function asReader(...statements: string[]): Promise<string> {
 }
 
 describe('reads that are answered twice before a module moves', () => {
-  it('agree while shoppers buy, write nothing, and a command that is killed goes on with them', async () => {
+  it.runIf(inFull)('agree while shoppers buy, write nothing, and a command that is killed goes on with them', async () => {
     await whileShopping(async () => {
       const killed = kerf('extract', 'coupon', '--shadow-percent', '100', '--shadow-for', '3m');
       await killed.shadowing();
