@@ -1,11 +1,10 @@
 import type { Logger } from 'pino';
-import { Pool } from 'undici';
 import { currentContext, timeLeft, withDeadline } from '../context.ts';
 import { type Contract, type ContractDescription, contractHash, describeContract, errorFromWire, type Service, WireError } from '../contract.ts';
 import { HTTP_STATUS, unavailable } from '../errors.ts';
 import type { Deliver } from '../events.ts';
-import { CONTRACT, CONTRACT_HEADER, EVENTS, IDLE, pathOf, PROTOCOL_STATUS, type ProtocolReason, TIMEOUT_HEADER } from './protocol.ts';
-import { roundTrip } from './round-trip.ts';
+import { CONTRACT, CONTRACT_HEADER, EVENTS, pathOf, PROTOCOL_STATUS, type ProtocolReason, TIMEOUT_HEADER } from './protocol.ts';
+import { openPool, roundTrip } from './round-trip.ts';
 import { backOff, createBreaker, createBulkhead, createRetryBudget, DEFAULT_POLICY, type EdgePolicy, LostCall, RefusedCall } from './resilience.ts';
 import type { ServiceTokens } from './service-token.ts';
 
@@ -66,7 +65,7 @@ export class ContractMismatch extends Error {}
 export function client<C extends Contract>(contract: C, { from, address, below, tls, tokens, misfits, log, policy: given = {} }: RemoteOptions): Remote<C> {
   const policy = { ...DEFAULT_POLICY, ...given };
   const { module } = contract;
-  const pool = openPool(address, tls, policy);
+  const pool = openPool(address, tls, policy.concurrency);
   const through = createBulkhead(policy);
   const breaker = createBreaker(policy, () => performance.now());
   const budget = createRetryBudget(policy);
@@ -226,19 +225,6 @@ export function client<C extends Contract>(contract: C, { from, address, below, 
     state: () => ({ breaker: breaker.state(), waiting: through.waiting() }),
     close: () => pool.close(),
   };
-}
-
-function openPool(address: string, tls: RemoteOptions['tls'], { concurrency }: EdgePolicy): Pool {
-  const socketPath = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
-  return new Pool(socketPath ? 'http://localhost' : address, {
-    connections: concurrency,
-    connect: { timeout: 2_000, ...(socketPath ? { socketPath } : tls) },
-    // Whatever the other side promises: one that ends waits so long, and cuts nobody off.
-    keepAliveTimeout: IDLE,
-    keepAliveMaxTimeout: IDLE,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
 }
 
 /** What somebody else has begun, or a LostCall once it took too long for this one. */

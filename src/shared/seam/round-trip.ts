@@ -1,5 +1,5 @@
-import type { Dispatcher } from 'undici';
-import { LARGEST_ANSWER } from './protocol.ts';
+import { type Dispatcher, Pool } from 'undici';
+import { IDLE, LARGEST_ANSWER } from './protocol.ts';
 import { LostCall } from './resilience.ts';
 
 export interface Answer {
@@ -50,4 +50,18 @@ const NEVER_ARRIVED = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN
 
 function lostTo({ code = '', message }: NodeJS.ErrnoException): LostCall {
   return new LostCall(`The call was lost (${code || message}).`, !NEVER_ARRIVED.has(code));
+}
+
+/** Connections to where a module answers. */
+export function openPool(address: string, tls: { cert: string; key: string; ca: string } | undefined, concurrency: number): Pool {
+  const socketPath = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
+  return new Pool(socketPath ? 'http://localhost' : address, {
+    connections: concurrency,
+    connect: { timeout: 2_000, ...(socketPath ? { socketPath } : tls) },
+    // Whatever the other side promises: one that ends waits so long, and cuts nobody off.
+    keepAliveTimeout: IDLE,
+    keepAliveMaxTimeout: IDLE,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
 }
