@@ -5,11 +5,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Kerf } from '../../src/composition.ts';
-import { orderContract } from '../../src/modules/order/contract.ts';
 import { readRights } from '../../src/move/fence.ts';
 import { rows, type Site } from '../../src/move/site.ts';
 import { endStream } from '../../src/move/stream.ts';
-import { newId } from '../../src/shared/ids.ts';
 import { openBeside, wrongInTheBooks } from '../faults/chaos.ts';
 import { inFull } from '../faults/shopping.ts';
 import { createProcesses } from '../setup/processes.ts';
@@ -18,6 +16,7 @@ import { TEST_SECRET } from '../support/constants.ts';
 import { asking, comeShopping, createLedger, type Plan } from '../support/ledger.ts';
 import { STOCK, stocked } from '../support/stocked.ts';
 import { temporaryDirectory } from '../support/postgres.ts';
+import { allOrders } from './shop-traffic.ts';
 import { makePair, type Pair, type Server, startServer } from './two-servers.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000, expect: { poll: { timeout: 30_000 } } });
@@ -127,21 +126,10 @@ async function whileShopping(url: string, patient: boolean, work: () => Promise<
   const amiss = async () => [
     ...(await inconsistencies(beside, { received: new Map(variants.map((variantId) => [variantId, STOCK])), acknowledged: [] })),
     ...(await wrongInTheBooks(pair.source.url)),
-    ...(await ledger.judge(asking([url], { signal: AbortSignal.timeout(40_000), ledger }), await allOrders())),
+    ...(await ledger.judge(asking([url], { signal: AbortSignal.timeout(40_000), ledger }), await allOrders(beside))),
   ];
   await expect.poll(amiss, { timeout: 60_000, interval: 500 }).toEqual([]);
   expect(ledger.size()).toBeGreaterThan(50);
-}
-
-async function allOrders() {
-  const orders = beside.service(orderContract);
-  const all = [];
-  for (let cursor: string | null | undefined; cursor !== null; ) {
-    const { items, nextCursor } = await orders.listOrders({ viewer: { kind: 'staff', userId: newId() }, limit: 100, ...(cursor && { cursor }) });
-    all.push(...items);
-    cursor = nextCursor;
-  }
-  return all;
 }
 
 describe('coupon, while shoppers buy', () => {

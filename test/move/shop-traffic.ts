@@ -227,7 +227,7 @@ async function tokenMailedTo(email: string, folder: string): Promise<string> {
   throw new Error(`No mail came to ${email}.`);
 }
 
-async function allOrders(beside: Kerf) {
+export async function allOrders(beside: Kerf) {
   const orders = beside.service(orderContract);
   const all = [];
   for (let cursor: string | null | undefined; cursor !== null; ) {
